@@ -1,0 +1,544 @@
+//! One transaction's worth of decisions: app rows, links, journal, conflicts, counters. All or nothing, but that a row
+//! which Postgres refuses fails alone.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::context::{EntityContext, Field};
+use super::translate::{Pair, Translated};
+use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side};
+use crate::security::Rng;
+use crate::store::app_rows::{self, AppRow, RowWrite};
+use crate::store::changes::{self, FieldChange, NewChange};
+use crate::store::links::{self, LinkFailure, LinkWrite};
+use crate::store::questions::{self, Question};
+use crate::store::runs::{self, Counters, StoredRun};
+use crate::store::{StoreError, WorkspaceTx, pending};
+use crate::sync::{
+    Assignment, Decision, FieldConflict, FieldState, MappedField, Record, Rule, Value, base_after_app_write, merge,
+};
+
+/// Decisions of one step for one entity, to be carried out in one transaction.
+pub(crate) struct Batch<'a> {
+    context: &'a EntityContext,
+    rng: &'a dyn Rng,
+    app_writes: Vec<AppWrite>,
+    links: Vec<LinkWrite>,
+    changes: Vec<(LogDirection, NewChange)>,
+    questions: Vec<Question>,
+    agreed_links: Vec<Uuid>,
+    settled_changes: Vec<i64>,
+    counters: [Counters; 2],
+}
+
+/// A write of one app row, with what follows from its success or refusal.
+struct AppWrite {
+    row: RowWrite,
+    is_new: bool,
+    link: LinkWrite,
+    fields: Vec<WrittenField>,
+    change: NewChange,
+}
+
+/// A field that an app write brings.
+struct WrittenField {
+    app_field: String,
+    crm_value: Value,
+    written: Value,
+}
+
+/// What a merge leaves for the CRM.
+pub(crate) struct Merged {
+    /// The link that the values go through.
+    pub link_id: Uuid,
+    /// Values to write into the CRM.
+    pub to_crm: Vec<Assignment>,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty batch.
+    pub(crate) fn new(context: &'a EntityContext, rng: &'a dyn Rng) -> Self {
+        Batch {
+            context,
+            rng,
+            app_writes: Vec::new(),
+            links: Vec::new(),
+            changes: Vec::new(),
+            questions: Vec::new(),
+            agreed_links: Vec::new(),
+            settled_changes: Vec::new(),
+            counters: [Counters::default(); 2],
+        }
+    }
+
+    /// The counters of one direction's log.
+    pub(crate) fn counters(&mut self, direction: LogDirection) -> &mut Counters {
+        &mut self.counters[usize::from(direction == LogDirection::Push)]
+    }
+
+    /// Removes these edits from the waiting ones: their outcome is in this batch.
+    pub(crate) fn settle_changes(&mut self, change_ids: &[i64]) {
+        self.settled_changes.extend_from_slice(change_ids);
+    }
+
+    /// Writes a link.
+    pub(crate) fn write_link(&mut self, link: LinkWrite) {
+        self.links.push(link);
+    }
+
+    /// Adds a journal row.
+    pub(crate) fn journal(&mut self, direction: LogDirection, change: NewChange) {
+        self.changes.push((direction, change));
+    }
+
+    /// Raises a question.
+    pub(crate) fn ask(&mut self, question: Question) {
+        self.questions.push(question);
+    }
+
+    /// Merges a linked pair. Values for the app are written by this batch; those for the CRM are returned.
+    pub(crate) fn merge_linked(&mut self, pair: &Pair, translated: Translated, stamps: Option<CrmStamps>) -> Merged {
+        let Some(stored) = &pair.link else { return Merged { link_id: Uuid::nil(), to_crm: Vec::new() } };
+        let inputs: Vec<(&MappedField, FieldState)> =
+            self.context.fields.iter().map(|field| &field.mapped).zip(translated.states.iter().cloned()).collect();
+        let decision = merge(&inputs, &self.context.merge);
+        let mut link = stored.to_write();
+        link.base.extend(decision.new_base.iter().cloned());
+        link.seen = decision.seen.iter().cloned().collect();
+        link.due = translated.waits || !decision.to_crm.is_empty();
+        link.decision = None;
+        link.state = LinkState::Linked;
+        if let Some(stamps) = stamps {
+            link.crm_modified_at = Some(stamps.modified_at);
+            link.crm_edited_at = Some(stamps.edited_at);
+        }
+        let failed = self.note_failures(pair, &decision, &mut link);
+        self.note_conflicts(pair, &link, &decision);
+        let to_app = with_decided_values(pair, &self.context.fields, decision.to_app);
+        let pull = self.counters(LogDirection::Pull);
+        match (failed == Some(Side::App), to_app.is_empty()) {
+            (true, true) => pull.failed += 1,
+            (_, false) => {}
+            (false, true) if pair.crm.is_some() => pull.skipped += 1,
+            (false, true) => {}
+        }
+        let (link_id, person) = (link.id, !stored.decision.is_empty());
+        if let (false, Some(app)) = (to_app.is_empty(), &pair.app) {
+            self.update_app(app, link, to_app, &translated, person);
+        } else {
+            self.links.push(link);
+        }
+        Merged { link_id, to_crm: decision.to_crm }
+    }
+
+    /// Creates the app record of a CRM record that has no partner, from its app-form values.
+    pub(crate) fn create_in_app(&mut self, crm_id: &str, form: &Record, translated: &Translated, stamps: CrmStamps) {
+        let record_id = self.rng.uuid();
+        let link = LinkWrite {
+            record_id: Some(record_id),
+            due: translated.waits,
+            ..new_link(self.rng.uuid(), LinkState::Linked, crm_id, Some(stamps))
+        };
+        let mut fields = Vec::new();
+        let mut journal = Vec::new();
+        let mut columns = Record::new();
+        let mut custom = Record::new();
+        for (field, state) in self.context.fields.iter().zip(&translated.states) {
+            if !field.mapped.direction.pulls() {
+                continue;
+            }
+            let (Some(crm), Some(value)) = (&state.crm, form.get(&field.mapped.app_field)) else { continue };
+            let app_field = field.mapped.app_field.clone();
+            if value.is_some() {
+                set(&mut columns, &mut custom, &app_field, value.clone());
+                journal.push(field_change(&app_field, &app_field, &None, value, Rule::CreatedFromCrm.as_str()));
+            }
+            fields.push(WrittenField { app_field, crm_value: crm.clone(), written: value.clone() });
+        }
+        let change = NewChange {
+            position: 0,
+            link_id: Some(link.id),
+            record_id: Some(record_id),
+            crm_record_id: Some(crm_id.to_owned()),
+            side: Side::App,
+            action: ChangeAction::Create,
+            state: "done",
+            fields: journal,
+            refusal: None,
+        };
+        let row = RowWrite { id: record_id, columns, custom, field_changed_at: Default::default() };
+        self.app_writes.push(AppWrite { row, is_new: true, link, fields, change });
+    }
+
+    /// Notes that a record could not be handled, on its link and in the journal.
+    pub(crate) fn fail(&mut self, direction: LogDirection, mut link: LinkWrite, failure: LinkFailure) {
+        self.journal(direction, refused_change(&link, &failure));
+        self.counters(direction).failed += 1;
+        link.failure = Some(failure);
+        link.due = false;
+        self.links.push(link);
+    }
+
+    /// Carries everything out. The caller's transaction already holds the rows of [`Pair::app`] locked.
+    pub(crate) async fn commit(
+        mut self,
+        tx: &mut WorkspaceTx,
+        run: &StoredRun,
+        keep_logs: bool,
+    ) -> Result<Vec<(LogDirection, Uuid)>, StoreError> {
+        let writes = std::mem::take(&mut self.app_writes);
+        if !writes.is_empty() {
+            self.write_app(tx, run.config_id, writes).await?;
+        }
+        links::write(tx, run.config_id, self.context.entity, &self.links).await?;
+        let mut raised_links = Vec::new();
+        let questions = std::mem::take(&mut self.questions);
+        for question in &questions {
+            let (_, is_new) = questions::raise(tx, run.config_id, run.id, self.context.entity, question).await?;
+            let counters = self.counters(LogDirection::Pull);
+            counters.conflicts_detected += i64::from(is_new);
+            counters.conflicts_resolved += i64::from(question.settled);
+            if !question.settled {
+                raised_links.extend(question.link_id);
+            }
+        }
+        self.agreed_links.retain(|link| !raised_links.contains(link));
+        questions::close_converged(tx, &self.agreed_links).await?;
+        pending::remove(tx, &self.settled_changes).await?;
+        self.write_logs(tx, run, keep_logs).await
+    }
+
+    async fn write_logs(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        run: &StoredRun,
+        keep_logs: bool,
+    ) -> Result<Vec<(LogDirection, Uuid)>, StoreError> {
+        let mut logs = Vec::new();
+        for direction in [LogDirection::Pull, LogDirection::Push] {
+            let counters = *self.counters(direction);
+            let changes: Vec<NewChange> = self
+                .changes
+                .extract_if(.., |(log, _)| *log == direction)
+                .enumerate()
+                .map(|(position, (_, change))| NewChange { position: position as i64, ..change })
+                .collect();
+            let wanted = keep_logs && self.context.log_directions().contains(&direction);
+            if counters.is_empty() && changes.is_empty() && !wanted {
+                continue;
+            }
+            let log_id = runs::ensure_log(tx, run, direction, self.context.entity).await?;
+            changes::add(tx, run.config_id, run.id, log_id, self.context.entity, &changes).await?;
+            runs::count(tx, log_id, &counters).await?;
+            logs.push((direction, log_id));
+        }
+        Ok(logs)
+    }
+
+    fn note_failures(&mut self, pair: &Pair, decision: &Decision, link: &mut LinkWrite) -> Option<Side> {
+        let Some(first) = decision.failures.first() else {
+            if decision.to_crm.is_empty() {
+                link.failure = None;
+            }
+            return None;
+        };
+        let failure = LinkFailure {
+            code: first.code.to_owned(),
+            crm_code: None,
+            message: first.message.clone(),
+            side: first.side,
+            fields: decision.failures.iter().map(|failure| failure.app_field.clone()).collect(),
+            retryable: true,
+        };
+        let direction = if first.side == Side::App { LogDirection::Pull } else { LogDirection::Push };
+        if pair.link.as_ref().and_then(|stored| stored.failure.as_ref()) != Some(&failure) {
+            self.journal(direction, refused_change(link, &failure));
+        }
+        if first.side == Side::Crm {
+            self.counters(LogDirection::Push).failed += 1;
+        }
+        link.failure = Some(failure);
+        Some(first.side)
+    }
+
+    fn note_conflicts(&mut self, pair: &Pair, link: &LinkWrite, decision: &Decision) {
+        let (settled, open): (Vec<&FieldConflict>, Vec<&FieldConflict>) =
+            decision.conflicts.iter().partition(|conflict| conflict.decided.is_some());
+        if open.is_empty() {
+            self.agreed_links.push(link.id);
+        }
+        // What the app won is told when it is written: the push that follows meets the same conflict.
+        let reading = pair.crm.is_some();
+        let settled = settled.into_iter().filter(|conflict| !(reading && conflict.winner == Some(Side::App))).collect();
+        for (conflicts, settled) in [(open, false), (settled, true)] {
+            if !conflicts.is_empty() {
+                self.questions.push(field_question(pair, link, &conflicts, settled));
+            }
+        }
+    }
+
+    fn update_app(
+        &mut self,
+        app: &AppRow,
+        link: LinkWrite,
+        to_app: Vec<Assignment>,
+        translated: &Translated,
+        person: bool,
+    ) {
+        let mut row = whole_row(app);
+        let mut fields = Vec::new();
+        let mut journal = Vec::new();
+        for assignment in to_app {
+            let app_field = assignment.app_field;
+            set(&mut row.columns, &mut row.custom, &app_field, assignment.after.clone());
+            if let Some(at) = assignment.changed_at.and_then(DateTime::from_timestamp_millis) {
+                row.field_changed_at.insert(app_field.clone(), at.to_rfc3339());
+            }
+            let rule = if person { Rule::Person.as_str() } else { assignment.rule.as_str() };
+            journal.push(field_change(&app_field, &app_field, &assignment.before, &assignment.after, rule));
+            let position = self.context.fields.iter().position(|field| field.mapped.app_field == app_field);
+            let crm_value = position.and_then(|position| translated.states[position].crm.clone()).flatten();
+            fields.push(WrittenField { app_field, crm_value, written: assignment.after });
+        }
+        let change = NewChange {
+            position: 0,
+            link_id: Some(link.id),
+            record_id: Some(app.id),
+            crm_record_id: link.crm_record_id.clone(),
+            side: Side::App,
+            action: ChangeAction::Update,
+            state: "done",
+            fields: journal,
+            refusal: None,
+        };
+        self.app_writes.push(AppWrite { row, is_new: false, link, fields, change });
+    }
+
+    async fn write_app(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        config_id: Uuid,
+        writes: Vec<AppWrite>,
+    ) -> Result<(), StoreError> {
+        let (new, changed): (Vec<AppWrite>, Vec<AppWrite>) = writes.into_iter().partition(|write| write.is_new);
+        tx.begin_engine_write(config_id).await?;
+        for (writes, is_new) in [(new, true), (changed, false)] {
+            if writes.is_empty() {
+                continue;
+            }
+            tx.savepoint().await?;
+            let rows: Vec<RowWrite> = writes.iter().map(|write| write.row.clone()).collect();
+            match self.write_rows(tx, &rows, is_new).await {
+                Ok(stored) => self.wrote(writes, stored),
+                Err(error) if error.is_row_refusal() => {
+                    tx.rollback_to_savepoint().await?;
+                    self.write_one_by_one(tx, writes).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tx.end_engine_write().await
+    }
+
+    async fn write_one_by_one(&mut self, tx: &mut WorkspaceTx, writes: Vec<AppWrite>) -> Result<(), StoreError> {
+        for write in writes {
+            tx.savepoint().await?;
+            match self.write_rows(tx, std::slice::from_ref(&write.row), write.is_new).await {
+                Ok(stored) => self.wrote(vec![write], stored),
+                Err(error) if error.is_row_refusal() => {
+                    tx.rollback_to_savepoint().await?;
+                    self.refused_by_app(write, &error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_rows(
+        &self,
+        tx: &mut WorkspaceTx,
+        rows: &[RowWrite],
+        is_new: bool,
+    ) -> Result<Vec<AppRow>, StoreError> {
+        if is_new {
+            app_rows::insert(tx, self.context.entity, rows).await
+        } else {
+            app_rows::update(tx, self.context.entity, rows).await
+        }
+    }
+
+    /// Moves the bases to what Postgres stored; a value that came back other than written makes the link due.
+    fn wrote(&mut self, writes: Vec<AppWrite>, stored: Vec<AppRow>) {
+        let stored: std::collections::HashMap<Uuid, AppRow> = stored.into_iter().map(|row| (row.id, row)).collect();
+        for mut write in writes {
+            let Some(row) = stored.get(&write.row.id) else { continue };
+            for field in write.fields {
+                let now = row.fields.get(&field.app_field).cloned().flatten();
+                let kind = self.kind(&field.app_field);
+                write.link.due |= !crate::sync::same(kind, &now, &field.written);
+                write.link.base.insert(field.app_field, base_after_app_write(&field.crm_value, &now));
+            }
+            let counters = self.counters(LogDirection::Pull);
+            counters.synced += 1;
+            counters.created += i64::from(write.is_new);
+            counters.updated += i64::from(!write.is_new);
+            self.links.push(write.link);
+            self.changes.push((LogDirection::Pull, write.change));
+        }
+    }
+
+    fn refused_by_app(&mut self, write: AppWrite, error: &StoreError) {
+        let constraint = error.constraint().unwrap_or("a column's type").to_owned();
+        let failure = LinkFailure {
+            code: "app_constraint".to_owned(),
+            crm_code: None,
+            message: format!(
+                "The app's database does not accept the CRM's value ({constraint}). Correct the value in the CRM, then retry."
+            ),
+            side: Side::App,
+            fields: write.fields.iter().map(|field| field.app_field.clone()).collect(),
+            retryable: true,
+        };
+        let mut link = write.link;
+        if write.is_new {
+            link.record_id = None;
+            link.state = LinkState::Creating;
+            link.base.clear();
+        }
+        self.fail(LogDirection::Pull, link, failure);
+    }
+
+    fn kind(&self, app_field: &str) -> crate::model::FieldKind {
+        let field = self.context.fields.iter().find(|field| field.mapped.app_field == app_field);
+        field.map_or(crate::model::FieldKind::Text, |field| field.mapped.app_kind)
+    }
+}
+
+/// Stamps of a CRM record as read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CrmStamps {
+    /// Modification stamp.
+    pub modified_at: DateTime<Utc>,
+    /// When a person last changed it.
+    pub edited_at: DateTime<Utc>,
+}
+
+impl CrmStamps {
+    /// From epoch milliseconds; an impossible one counts as the epoch.
+    pub(crate) fn from_ms(modified_at: i64, edited_at: i64) -> Self {
+        let instant = |ms| DateTime::from_timestamp_millis(ms).unwrap_or_default();
+        CrmStamps { modified_at: instant(modified_at), edited_at: instant(edited_at) }
+    }
+}
+
+/// A link that is not there yet.
+pub(crate) fn new_link(id: Uuid, state: LinkState, crm_id: &str, stamps: Option<CrmStamps>) -> LinkWrite {
+    LinkWrite {
+        id,
+        record_id: None,
+        crm_record_id: Some(crm_id.to_owned()),
+        state,
+        base: Default::default(),
+        seen: Default::default(),
+        crm_modified_at: stamps.map(|stamps| stamps.modified_at),
+        crm_edited_at: stamps.map(|stamps| stamps.edited_at),
+        failure: None,
+        due: false,
+        decision: None,
+        pending_delete: None,
+        deleted_by_engine: false,
+    }
+}
+
+/// One field of a journal row.
+pub(crate) fn field_change(field: &str, app_field: &str, before: &Value, after: &Value, rule: &str) -> FieldChange {
+    FieldChange {
+        field: field.to_owned(),
+        app_field: app_field.to_owned(),
+        before: before.clone(),
+        after: after.clone(),
+        rule: rule.to_owned(),
+        from_app: None,
+    }
+}
+
+/// The journal row of a record that could not be written.
+pub(crate) fn refused_change(link: &LinkWrite, failure: &LinkFailure) -> NewChange {
+    NewChange {
+        position: 0,
+        link_id: Some(link.id),
+        record_id: link.record_id,
+        crm_record_id: link.crm_record_id.clone(),
+        side: failure.side,
+        action: ChangeAction::Update,
+        state: "refused",
+        fields: Vec::new(),
+        refusal: Some(crate::connectors::RecordRefusal {
+            code: failure.code.clone(),
+            crm_code: failure.crm_code.clone().unwrap_or_default(),
+            message: failure.message.clone(),
+            fields: failure.fields.clone(),
+            retryable: failure.retryable,
+        }),
+    }
+}
+
+fn field_question(pair: &Pair, link: &LinkWrite, conflicts: &[&FieldConflict], settled: bool) -> Question {
+    let collect = |value: fn(&FieldConflict) -> &Value| -> Record {
+        conflicts.iter().map(|conflict| (conflict.app_field.clone(), value(conflict).clone())).collect()
+    };
+    Question {
+        kind: ConflictKind::Field,
+        link_id: Some(link.id),
+        record_id: pair.app.as_ref().map(|row| row.id).or(link.record_id),
+        crm_record_id: link.crm_record_id.clone(),
+        app: collect(|conflict| &conflict.app),
+        crm: collect(|conflict| &conflict.crm_as_app),
+        base: collect(|conflict| &conflict.base_app),
+        crm_raw: collect(|conflict| &conflict.crm_raw),
+        fields: conflicts.iter().map(|conflict| conflict.app_field.clone()).collect(),
+        settled,
+    }
+}
+
+/// Values that a person put together are written into the app too.
+fn with_decided_values(pair: &Pair, fields: &[Field], mut to_app: Vec<Assignment>) -> Vec<Assignment> {
+    let (Some(link), Some(app)) = (&pair.link, &pair.app) else { return to_app };
+    for field in fields {
+        let app_field = &field.mapped.app_field;
+        let Some(choice) = link.decision.get(app_field).filter(|choice| choice.choice == "value") else { continue };
+        let before = app.fields.get(app_field).cloned().flatten();
+        if before != choice.value && to_app.iter().all(|assignment| assignment.app_field != *app_field) {
+            to_app.push(Assignment {
+                field: app_field.clone(),
+                app_field: app_field.clone(),
+                before,
+                after: choice.value.clone(),
+                rule: Rule::Person,
+                changed_at: None,
+            });
+        }
+    }
+    to_app
+}
+
+fn whole_row(app: &AppRow) -> RowWrite {
+    let mut row = RowWrite {
+        id: app.id,
+        columns: Record::new(),
+        custom: Record::new(),
+        field_changed_at: Default::default(),
+    };
+    for (field, value) in &app.fields {
+        set(&mut row.columns, &mut row.custom, field, value.clone());
+    }
+    row
+}
+
+fn set(columns: &mut Record, custom: &mut Record, app_field: &str, value: Value) {
+    match app_field.strip_prefix("custom.") {
+        Some(key) => custom.insert(key.to_owned(), value),
+        None => columns.insert(app_field.to_owned(), value),
+    };
+}

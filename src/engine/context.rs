@@ -1,0 +1,123 @@
+//! What a step must know of an entity: mapped fields with their kinds, directions, rules and transforms.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::connectors::EntityDescription;
+use crate::model::{Entity, FieldDirection, FieldKind, LogDirection, app_field};
+use crate::store::runs::StoredRun;
+use crate::store::setup::{ConnectionSetup, StoredMapping};
+use crate::sync::{MappedField, MergeContext, ValueMap};
+
+/// One mapping, ready for work.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// As the pure core sees it.
+    pub mapped: MappedField,
+    /// JavaScript, if any.
+    pub transform: Option<String>,
+    /// Pairs of values.
+    pub value_map: ValueMap,
+    /// The entity that the field points to.
+    pub references: Option<Entity>,
+}
+
+/// An entity of a connection in one run.
+#[derive(Debug, Clone)]
+pub(crate) struct EntityContext {
+    /// The entity.
+    pub entity: Entity,
+    /// What the CRM lets us see.
+    pub description: EntityDescription,
+    /// Mappings whose field is observed, resting ones included.
+    pub fields: Vec<Field>,
+    /// Policy and clocks.
+    pub merge: MergeContext,
+    /// Fingerprint of what a full read covers; another one widens.
+    pub covers: String,
+    /// Whether values may be written into the app.
+    pub pulls: bool,
+    /// Whether values may be written into the CRM.
+    pub pushes: bool,
+}
+
+/// Edits closer together than this have no order (`sync.md`, "Policies").
+const TIE_WINDOW_MS: i64 = 2000;
+
+impl EntityContext {
+    /// Puts together what `run` does with `entity`.
+    pub(crate) fn new(
+        connection: &ConnectionSetup,
+        run: &StoredRun,
+        description: EntityDescription,
+        mappings: &[StoredMapping],
+    ) -> Self {
+        let entity = description.entity;
+        let allowed = connection.direction.common(run.direction);
+        let fields: Vec<Field> =
+            mappings.iter().filter_map(|mapping| field(entity, &description, mapping, allowed)).collect();
+        let covers = fingerprint(connection, mappings, &fields);
+        EntityContext {
+            entity,
+            fields,
+            merge: MergeContext {
+                policy: connection.policy,
+                tie_window_ms: TIE_WINDOW_MS,
+                clock_skew_ms: connection.clock_skew_ms,
+            },
+            covers,
+            pulls: allowed.pulls(),
+            pushes: allowed.pushes(),
+            description,
+        }
+    }
+
+    /// The CRM fields to read.
+    pub(crate) fn crm_fields(&self) -> Vec<String> {
+        self.fields.iter().map(|field| field.mapped.crm_field.clone()).collect()
+    }
+
+    /// The directions that have a log.
+    pub(crate) fn log_directions(&self) -> Vec<LogDirection> {
+        let pull = self.pulls.then_some(LogDirection::Pull);
+        let push = self.pushes.then_some(LogDirection::Push);
+        pull.into_iter().chain(push).collect()
+    }
+}
+
+fn field(
+    entity: Entity,
+    description: &EntityDescription,
+    mapping: &StoredMapping,
+    allowed: FieldDirection,
+) -> Option<Field> {
+    let described = description.field(&mapping.crm_field)?;
+    let own = app_field(entity, &mapping.app_field);
+    Some(Field {
+        mapped: MappedField {
+            app_field: mapping.app_field.clone(),
+            crm_field: mapping.crm_field.clone(),
+            app_kind: own.map_or(FieldKind::Text, |field| field.kind),
+            crm_kind: described.kind,
+            direction: mapping.direction.common(allowed),
+            rule: mapping.rule,
+            crm_createable: described.createable,
+            crm_updateable: described.updateable,
+            crm_max_length: described.max_length,
+        },
+        transform: mapping.transform.clone(),
+        value_map: ValueMap(mapping.value_map.clone()),
+        references: own.and_then(|field| field.references),
+    })
+}
+
+fn fingerprint(connection: &ConnectionSetup, mappings: &[StoredMapping], fields: &[Field]) -> String {
+    // Only compared with itself, and a difference costs one full read: no cryptographic hash is needed.
+    let mut hasher = DefaultHasher::new();
+    connection.direction.hash(&mut hasher);
+    connection.options.create_missing.hash(&mut hasher);
+    for mapping in mappings {
+        (&mapping.app_field, &mapping.crm_field, mapping.direction).hash(&mut hasher);
+    }
+    fields.len().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}

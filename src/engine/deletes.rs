@@ -1,0 +1,371 @@
+//! Deletes on either side: noted while reading, carried out at the run's end, held where they are many.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::context::EntityContext;
+use super::position::{Phase, Position};
+use super::run::{Step, StepError};
+use crate::connectors::{CrmRecord, WriteOutcome};
+use crate::model::{ChangeAction, ConflictKind, Entity, LinkState, LogDirection, Side};
+use crate::store::app_rows::{self, AppRow};
+use crate::store::changes::{self, NewChange, Settlement};
+use crate::store::links::{self, LinkWrite, StoredLink};
+use crate::store::questions::Question;
+use crate::store::runs::{self, Counters};
+use crate::store::{StoreError, WorkspaceTx};
+use crate::sync::{DeleteDecision, Record, decide_delete, guard_holds, same};
+
+/// Deletes that are carried out in one step.
+const APP_BATCH: i64 = 500;
+
+/// A linked CRM record is in the recycle bin, or was merged into another.
+pub(crate) async fn crm_record_deleted(
+    tx: &mut WorkspaceTx,
+    step: &Step<'_>,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    link: StoredLink,
+    record: &CrmRecord,
+) -> Result<(), StepError> {
+    if link.state != LinkState::Linked {
+        batch.counters(LogDirection::Pull).skipped += 1;
+        return Ok(());
+    }
+    match &record.merged_into {
+        Some(survivor) => Ok(crm_record_merged(tx, step, context, batch, link, survivor).await?),
+        None => crm_record_gone(tx, step, context, batch, link, Some(record.modified_at)).await,
+    }
+}
+
+/// A linked CRM record was deleted at `deleted_at` (epoch milliseconds, where known).
+pub(crate) async fn crm_record_gone(
+    tx: &mut WorkspaceTx,
+    step: &Step<'_>,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    link: StoredLink,
+    deleted_at: Option<i64>,
+) -> Result<(), StepError> {
+    let ids: Vec<Uuid> = link.record_id.into_iter().collect();
+    let app = app_rows::lock(tx, context.entity, &ids).await?.pop();
+    let edited_at = app.as_ref().and_then(|row| app_edited_at(context, &link, row));
+    let decision = decide_delete(
+        Side::Crm,
+        step.connection.options.delete_in_app,
+        edited_at.is_some(),
+        edited_at,
+        deleted_at,
+        context.merge.policy,
+        step.connection.direction,
+    );
+    let mut write = LinkWrite { due: false, ..link.to_write() };
+    match decision {
+        DeleteDecision::DeleteApp if app.is_some() => write.pending_delete = Some(Side::App),
+        DeleteDecision::Conflict => {
+            write.state = LinkState::GoneCrm;
+            batch.ask(delete_question(context, &link, app.as_ref(), Side::Crm));
+        }
+        _ => write.state = LinkState::GoneCrm,
+    }
+    batch.write_link(write);
+    batch.counters(LogDirection::Pull).skipped += 1;
+    Ok(())
+}
+
+/// A deleted CRM record is back: its link opens again, and an app record that the engine deleted is restored.
+pub(crate) async fn crm_record_back(
+    tx: &mut WorkspaceTx,
+    step: &Step<'_>,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    link: &StoredLink,
+    record: &CrmRecord,
+) -> Result<(), StepError> {
+    let Some(record_id) = link.record_id else { return Ok(()) };
+    if link.deleted_by_engine && context.pulls {
+        tx.begin_engine_write(step.run.config_id).await?;
+        app_rows::set_deleted(tx, context.entity, &[record_id], false).await?;
+        tx.end_engine_write().await?;
+        batch.journal(LogDirection::Pull, app_change(link, ChangeAction::Restore));
+        batch.counters(LogDirection::Pull).synced += 1;
+    } else {
+        batch.counters(LogDirection::Pull).skipped += 1;
+    }
+    batch.write_link(LinkWrite {
+        state: LinkState::Linked,
+        due: true,
+        deleted_by_engine: false,
+        seen: super::matching::seen(context, &record.fields),
+        ..link.to_write()
+    });
+    Ok(())
+}
+
+/// The link moves to the surviving record; if that has one, the loser's is closed and its app record proposed for merge.
+async fn crm_record_merged(
+    tx: &mut WorkspaceTx,
+    step: &Step<'_>,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    link: StoredLink,
+    survivor: &str,
+) -> Result<(), StoreError> {
+    let survivors = [survivor.to_owned()];
+    let other = links::by_crm_ids(tx, step.run.config_id, context.entity, &survivors).await?;
+    match other.into_iter().find(|other| other.state == LinkState::Linked) {
+        Some(other) => {
+            let ids: Vec<Uuid> = [link.record_id, other.record_id].into_iter().flatten().collect();
+            let rows = app_rows::read(tx, context.entity, &ids).await?;
+            let fields = |id: Option<Uuid>| {
+                rows.iter().find(|row| Some(row.id) == id).map(|row| row.fields.clone()).unwrap_or_default()
+            };
+            batch.ask(Question {
+                kind: ConflictKind::Merge,
+                link_id: Some(link.id),
+                record_id: link.record_id,
+                crm_record_id: Some(survivor.to_owned()),
+                app: fields(link.record_id),
+                crm: fields(other.record_id),
+                base: Record::new(),
+                crm_raw: Record::new(),
+                fields: Vec::new(),
+                settled: false,
+            });
+            batch.write_link(LinkWrite { state: LinkState::Merged, due: false, ..link.to_write() });
+        }
+        None => batch.write_link(LinkWrite {
+            crm_record_id: Some(survivor.to_owned()),
+            due: true,
+            crm_modified_at: None,
+            ..link.to_write()
+        }),
+    }
+    batch.counters(LogDirection::Pull).skipped += 1;
+    Ok(())
+}
+
+/// A linked app record was deleted. Returns whether the link was closed or waits for the delete.
+pub(crate) fn app_record_deleted(
+    step: &Step<'_>,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    link: &StoredLink,
+    app: Option<&AppRow>,
+    deleted_at: Option<i64>,
+) {
+    let crm_edited = !link.seen.is_empty();
+    let decision = decide_delete(
+        Side::App,
+        step.connection.options.delete_in_crm,
+        crm_edited,
+        link.crm_edited_at.filter(|_| crm_edited),
+        deleted_at,
+        context.merge.policy,
+        step.connection.direction,
+    );
+    let mut write = LinkWrite { due: false, ..link.to_write() };
+    match decision {
+        DeleteDecision::DeleteCrm => write.pending_delete = Some(Side::Crm),
+        DeleteDecision::Conflict => {
+            write.state = LinkState::GoneApp;
+            batch.ask(delete_question(context, link, app, Side::App));
+        }
+        _ => write.state = LinkState::GoneApp,
+    }
+    batch.counters(LogDirection::Push).skipped += 1;
+    batch.write_link(write);
+}
+
+/// Carries out what was noted: first the guard, then one batch after the other.
+pub(crate) async fn run(step: &Step<'_>) -> Result<Position, StepError> {
+    if step.run.held_decision.as_deref() == Some("rejected") {
+        let mut tx = step.begin().await?;
+        let position = step.position.to_phase(Phase::Finish);
+        step.advance(&mut tx, &position).await?;
+        links::reject_deletes(&mut tx, step.run.config_id).await?;
+        tx.commit().await.map_err(StepError::from)?;
+        return Ok(position);
+    }
+    if step.run.held_decision.is_none() && let Some(reason) = guard(step).await? {
+        return Err(StepError::Held(reason));
+    }
+    for entity in step.connection.entities.iter().copied() {
+        if delete_in_app(step, entity).await? || delete_in_crm(step, entity).await? {
+            return Ok(step.position.to_phase(Phase::Delete));
+        }
+    }
+    let mut tx = step.begin().await?;
+    let position = step.position.to_phase(Phase::Finish);
+    step.advance(&mut tx, &position).await?;
+    tx.commit().await?;
+    Ok(position)
+}
+
+/// Why the run must be held, if it must: too many deletes of one entity on one side.
+async fn guard(step: &Step<'_>) -> Result<Option<serde_json::Value>, StepError> {
+    let options = &step.connection.options;
+    let mut tx = step.begin().await?;
+    let since = tx.now() - TimeDelta::hours(24);
+    let mut held = Vec::new();
+    for entity in step.connection.entities.iter().copied() {
+        for side in [Side::App, Side::Crm] {
+            let config_id = step.run.config_id;
+            let deletes = links::count_pending_deletes(&mut tx, config_id, entity, side).await?;
+            if deletes == 0 {
+                continue;
+            }
+            let recent = changes::deletes_since(&mut tx, config_id, entity, side, since).await?;
+            let all = links::count_open(&mut tx, config_id, entity).await?;
+            let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
+            if guard_holds(unsigned(deletes), unsigned(recent), unsigned(all), options.guard_records, options.guard_percent) {
+                held.push(serde_json::json!({
+                    "entityType": entity.plural(), "side": side, "deletes": deletes, "links": all,
+                }));
+            }
+        }
+    }
+    tx.commit().await?;
+    Ok((!held.is_empty()).then(|| serde_json::Value::Array(held)))
+}
+
+async fn delete_in_app(step: &Step<'_>, entity: Entity) -> Result<bool, StepError> {
+    let mut tx = step.begin().await?;
+    let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::App, APP_BATCH).await?;
+    if links.is_empty() {
+        tx.commit().await?;
+        return Ok(false);
+    }
+    step.advance(&mut tx, &step.position.to_phase(Phase::Delete)).await?;
+    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Pull, entity).await?;
+    let ids: Vec<Uuid> = links.iter().filter_map(|link| link.record_id).collect();
+    tx.begin_engine_write(step.run.config_id).await?;
+    app_rows::set_deleted(&mut tx, entity, &ids, true).await?;
+    tx.end_engine_write().await?;
+    let journal: Vec<NewChange> = links
+        .iter()
+        .enumerate()
+        .map(|(position, link)| NewChange { position: position as i64, ..app_change(link, ChangeAction::Delete) })
+        .collect();
+    changes::add(&mut tx, step.run.config_id, step.run.id, log_id, entity, &journal).await?;
+    let count = links.len() as i64;
+    runs::count(&mut tx, log_id, &Counters { synced: count, deleted: count, ..Counters::default() }).await?;
+    let writes: Vec<LinkWrite> = links
+        .iter()
+        .map(|link| LinkWrite { state: LinkState::GoneCrm, deleted_by_engine: true, due: false, ..link.to_write() })
+        .collect();
+    links::write(&mut tx, step.run.config_id, entity, &writes).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn delete_in_crm(step: &Step<'_>, entity: Entity) -> Result<bool, StepError> {
+    let connector = step.connector()?;
+    let most = i64::try_from(connector.batch_size()).unwrap_or(i64::MAX);
+    let mut tx = step.begin().await?;
+    let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::Crm, most).await?;
+    if links.is_empty() {
+        tx.commit().await?;
+        return Ok(false);
+    }
+    let fenced = step.advance(&mut tx, &step.position.to_phase(Phase::Delete)).await?;
+    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
+    let journal: Vec<NewChange> = links
+        .iter()
+        .enumerate()
+        .map(|(position, link)| NewChange {
+            position: position as i64,
+            side: Side::Crm,
+            state: "sent",
+            ..app_change(link, ChangeAction::Delete)
+        })
+        .collect();
+    let intents = changes::add(&mut tx, step.run.config_id, step.run.id, log_id, entity, &journal).await?;
+    tx.commit().await?;
+    let ids: Vec<String> = links.iter().filter_map(|link| link.crm_record_id.clone()).collect();
+    let ids = ids.as_slice();
+    let outcomes = step.call(|crm| async move { crm.connector.delete(&crm.session, entity, ids).await }).await?;
+
+    let mut tx = step.begin().await?;
+    step.advance_from(&mut tx, fenced, &step.position.to_phase(Phase::Delete)).await?;
+    let mut counters = Counters::default();
+    let mut writes = Vec::new();
+    let mut settlements = Vec::new();
+    for ((link, intent), outcome) in links.iter().zip(intents).zip(outcomes) {
+        let (state, refusal) = match outcome {
+            WriteOutcome::Done { .. } | WriteOutcome::Gone => ("done", None),
+            WriteOutcome::Refused(refusal) => ("refused", Some(refusal)),
+            WriteOutcome::Busy | WriteOutcome::Duplicate { .. } => ("refused", None),
+        };
+        let done = state == "done";
+        counters.synced += i64::from(done);
+        counters.deleted += i64::from(done);
+        counters.failed += i64::from(!done);
+        let failure = refusal.as_ref().map(super::push_outcome::failure_of);
+        let next = if done { LinkState::GoneApp } else { link.state };
+        writes.push(LinkWrite { state: next, failure, due: false, ..link.to_write() });
+        settlements.push(Settlement { id: intent, state, crm_record_id: link.crm_record_id.clone(), refusal });
+    }
+    changes::settle(&mut tx, &settlements).await?;
+    runs::count(&mut tx, log_id, &counters).await?;
+    links::write(&mut tx, step.run.config_id, entity, &writes).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// When the app record was last edited since the sides agreed, if it was.
+fn app_edited_at(context: &EntityContext, link: &StoredLink, app: &AppRow) -> Option<i64> {
+    context
+        .fields
+        .iter()
+        .filter_map(|field| {
+            let name = &field.mapped.app_field;
+            let base = link.base.get(name)?;
+            let now = app.fields.get(name).cloned().flatten();
+            (!same(field.mapped.app_kind, &base.app, &now))
+                .then(|| app.changed_at.get(name).copied().unwrap_or(app.created_at))
+        })
+        .max()
+}
+
+fn delete_question(context: &EntityContext, link: &StoredLink, app: Option<&AppRow>, gone: Side) -> Question {
+    let mapped = |fields: &Record| -> Record {
+        let names = context.fields.iter().map(|field| field.mapped.app_field.clone());
+        names.map(|name| (name.clone(), fields.get(&name).cloned().flatten())).collect()
+    };
+    let base: HashMap<&String, &crate::sync::FieldBase> = link.base.iter().collect();
+    let crm: Record = link
+        .base
+        .iter()
+        .map(|(field, base)| (field.clone(), link.seen.get(field).cloned().unwrap_or_else(|| base.crm.clone())))
+        .collect();
+    Question {
+        kind: ConflictKind::Delete,
+        link_id: Some(link.id),
+        record_id: link.record_id,
+        crm_record_id: link.crm_record_id.clone(),
+        app: if gone == Side::App { Record::new() } else { app.map(|row| mapped(&row.fields)).unwrap_or_default() },
+        crm: if gone == Side::Crm { Record::new() } else { crm.clone() },
+        base: base.into_iter().map(|(field, base)| (field.clone(), base.app.clone())).collect(),
+        crm_raw: if gone == Side::Crm { Record::new() } else { crm },
+        fields: Vec::new(),
+        settled: false,
+    }
+}
+
+fn app_change(link: &StoredLink, action: ChangeAction) -> NewChange {
+    NewChange {
+        position: 0,
+        link_id: Some(link.id),
+        record_id: link.record_id,
+        crm_record_id: link.crm_record_id.clone(),
+        side: Side::App,
+        action,
+        state: "done",
+        fields: Vec::new(),
+        refusal: None,
+    }
+}

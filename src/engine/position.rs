@@ -1,0 +1,91 @@
+//! Where a run stands: what its next step does. Stored with each commit, so that any replica can go on.
+
+use uuid::Uuid;
+
+use crate::model::{Entity, LogDirection, Stage};
+
+/// Position of a run.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Position {
+    /// Entities still to do, the current one first.
+    pub entities: Vec<Entity>,
+    /// What the next step does.
+    pub phase: Phase,
+    /// Steps in a row that a transient error stopped.
+    pub tries: u32,
+    /// Records looked at in the current phase.
+    pub processed: u64,
+    /// Records expected in the current phase.
+    pub total: Option<u64>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Phase {
+    /// Describe, deletions, window of the first entity.
+    Prepare,
+    /// One page of CRM changes.
+    Read(ReadState),
+    /// Unlinked CRM records with candidates, now that all is read.
+    Match(ReadState),
+    /// One batch of edits in the app.
+    Push {
+        /// Records up to here are done.
+        after: Option<Uuid>,
+    },
+    /// Deletes of all entities, after everything else.
+    Delete,
+    /// Logs and connection are closed.
+    Finish,
+}
+
+/// A window that is being read.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct ReadState {
+    /// Start of the window, epoch milliseconds; `None`: in full.
+    pub since: Option<i64>,
+    /// The bound fixed before the first page, epoch milliseconds.
+    pub watermark: i64,
+    /// Where the next page starts.
+    pub page: Option<String>,
+}
+
+impl Position {
+    /// The start of a run over `entities`.
+    pub(crate) fn start(entities: Vec<Entity>) -> Self {
+        let phase = if entities.is_empty() { Phase::Delete } else { Phase::Prepare };
+        Position { entities, phase, tries: 0, processed: 0, total: None }
+    }
+
+    /// The entity being worked on.
+    pub(crate) fn entity(&self) -> Option<Entity> {
+        self.entities.first().copied()
+    }
+
+    /// On to another phase of the same entity.
+    pub(crate) fn to_phase(&self, phase: Phase) -> Self {
+        Position { entities: self.entities.clone(), phase, tries: 0, processed: 0, total: None }
+    }
+
+    /// On to the next entity, or to the deletes after the last.
+    pub(crate) fn next_entity(&self) -> Self {
+        Position::start(self.entities.get(1..).unwrap_or_default().to_vec())
+    }
+
+    /// What a screen shows.
+    pub(crate) fn progress(&self) -> serde_json::Value {
+        let (direction, stage) = match self.phase {
+            Phase::Prepare | Phase::Read(_) => (LogDirection::Pull, Stage::Read),
+            Phase::Match(_) => (LogDirection::Pull, Stage::Match),
+            Phase::Push { .. } => (LogDirection::Push, Stage::WriteCrm),
+            Phase::Delete | Phase::Finish => (LogDirection::Push, Stage::Delete),
+        };
+        serde_json::json!({
+            "direction": direction,
+            "entityType": self.entity().map(Entity::plural),
+            "stage": stage,
+            "processed": self.processed,
+            "total": self.total,
+        })
+    }
+}

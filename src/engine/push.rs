@@ -1,0 +1,483 @@
+//! Edits in the app, a batch at a time: merged under lock, intents committed, then written into the CRM.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::batch::{Batch, Merged};
+use super::context::EntityContext;
+use super::deletes;
+use super::matching::seen;
+use super::position::{Phase, Position};
+use super::push_outcome::{self, PushItem};
+use super::read::is_alive;
+use super::run::{Step, StepError};
+use super::translate::{Pair, References, Transformed, Translated, translate};
+use crate::connectors::{CrmRecord, KeyLookup, RecordWrite, WriteKind};
+use crate::model::{ChangeAction, ConflictKind, Entity, LinkState, LogDirection, Side, Stage};
+use crate::store::app_rows::{self, AppRow};
+use crate::store::changes::{self, FieldChange, NewChange};
+use crate::store::links::{self, LinkWrite, StoredLink};
+use crate::store::pending::{self, PendingRecord};
+use crate::store::questions::{self, Question};
+use crate::store::runs;
+use crate::store::{StoreError, WorkspaceTx};
+use crate::sync::{
+    Assignment, Candidate, FieldState, MappedField, MatchOutcome, Record, Rule, Value, match_keys, match_records, merge,
+};
+
+/// Works off one batch of edits that wait and links that are due.
+pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position, StepError> {
+    let entity = step.entity()?;
+    let config_id = step.run.config_id;
+    let most = i64::try_from(step.connector()?.batch_size()).unwrap_or(i64::MAX);
+    let description = step.describe(entity).await?;
+    let mut tx = step.begin().await?;
+    let context = step.context(&mut tx, description).await?;
+    let waiting = pending::next(&mut tx, config_id, entity, after, most).await?;
+    let total = pending::count(&mut tx, config_id, entity).await?;
+    let Some(last) = waiting.last().map(|record| record.record_id) else {
+        let position = step.position.next_entity();
+        step.advance(&mut tx, &position).await?;
+        tx.commit().await?;
+        return Ok(position);
+    };
+    let pairs = pair_up(&mut tx, config_id, entity, &waiting).await?;
+    tx.commit().await?;
+    let transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
+    let found = look_up(step, &context, &pairs, &transformed).await?;
+
+    let processed = step.position.processed + waiting.len() as u64;
+    let position = Position {
+        processed,
+        total: Some(processed.max(u64::try_from(total).unwrap_or_default())),
+        ..step.position.to_phase(Phase::Push { after: Some(last) })
+    };
+    let mut plan = Plan::new(step, &context);
+    let mut tx = step.begin().await?;
+    // The position stays before the batch until its outcome is stored: a death in between meets the same records again.
+    let fenced = step.advance(&mut tx, &step.position).await?;
+    plan.decide(&mut tx, waiting, pairs, &transformed, found).await?;
+    let count = usize::try_from(processed - step.position.processed).unwrap_or_default();
+    if plan.items.is_empty() {
+        step.advance_from(&mut tx, fenced, &position).await?;
+        let batch = plan.batch;
+        step.commit(tx, batch, Stage::WriteCrm, count).await?;
+        return Ok(position);
+    }
+    let Plan { batch, mut items, .. } = plan;
+    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
+    let intents: Vec<NewChange> = items.iter().enumerate().map(|(place, item)| item.intent(place as i64)).collect();
+    let ids = changes::add(&mut tx, config_id, step.run.id, log_id, entity, &intents).await?;
+    items.iter_mut().zip(ids).for_each(|(item, id)| item.intent_id = id);
+    batch.commit(&mut tx, step.run, false).await?;
+    tx.commit().await?;
+    push_outcome::write_and_store(step, &context, items, fenced, &position, count).await?;
+    Ok(position)
+}
+
+async fn pair_up(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    waiting: &[PendingRecord],
+) -> Result<Vec<Pair>, StoreError> {
+    let ids: Vec<Uuid> = waiting.iter().map(|record| record.record_id).collect();
+    let mut rows: HashMap<Uuid, AppRow> =
+        app_rows::read(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+    let mut found: HashMap<Uuid, StoredLink> = HashMap::new();
+    for link in links::by_record_ids(tx, config_id, entity, &ids).await? {
+        let Some(record_id) = link.record_id else { continue };
+        // An open link counts before one that was closed.
+        let open = matches!(link.state, LinkState::Linked | LinkState::Creating | LinkState::OutOfScope);
+        if open || !found.contains_key(&record_id) {
+            found.insert(record_id, link);
+        }
+    }
+    Ok(ids
+        .into_iter()
+        .map(|id| {
+            let link = found.remove(&id);
+            let crm_edited_at = link.as_ref().and_then(|link| link.crm_edited_at);
+            let mut pair = Pair { link, app: rows.remove(&id), crm: None, crm_edited_at };
+            if is_new_to_crm(&pair) {
+                pair.crm = Some(Record::new());
+            }
+            pair
+        })
+        .collect())
+}
+
+/// Whether the CRM has no record for this one yet, as far as the links tell.
+fn is_new_to_crm(pair: &Pair) -> bool {
+    pair.app.as_ref().is_some_and(is_alive)
+        && pair.link.as_ref().is_none_or(|link| link.state == LinkState::Creating && link.crm_record_id.is_none())
+}
+
+/// What the CRM has under the external ids and match keys of records that would be created.
+async fn look_up(
+    step: &Step<'_>,
+    context: &EntityContext,
+    pairs: &[Pair],
+    transformed: &Transformed,
+) -> Result<Vec<CrmRecord>, StepError> {
+    let allowed = context.pushes && step.connection.options.create_missing;
+    let new: Vec<(usize, &Pair)> = pairs.iter().enumerate().filter(|(_, pair)| allowed && is_new_to_crm(pair)).collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lookups = Vec::new();
+    if let Some(field) = external_id_field(step, context)? {
+        let values = new.iter().filter_map(|(_, pair)| Some(external_id(step, pair.app.as_ref()?.id))).collect();
+        lookups.push(KeyLookup { field, values });
+    }
+    let key_field = match context.entity {
+        Entity::Contact => "email",
+        Entity::Account | Entity::Opportunity => "name",
+    };
+    let key = context.fields.iter().position(|field| field.mapped.app_field == key_field);
+    if let Some(index) = key {
+        let references = References::default();
+        let values: Vec<String> = new
+            .iter()
+            .filter_map(|(place, pair)| {
+                translate(context, pair, *place, &references, transformed).states[index].app_as_crm.clone().ok()?
+            })
+            .collect();
+        if !values.is_empty() {
+            lookups.push(KeyLookup { field: context.fields[index].mapped.crm_field.clone(), values });
+        }
+    }
+    let mut fields = context.crm_fields();
+    fields.extend(external_id_field(step, context)?);
+    let (fields, lookups, entity) = (&fields, &lookups, context.entity);
+    step.call(|crm| async move { crm.connector.find(&crm.session, entity, fields, lookups).await }).await
+}
+
+fn external_id_field(step: &Step<'_>, context: &EntityContext) -> Result<Option<String>, StepError> {
+    Ok(step.connector()?.external_id_field(&context.description))
+}
+
+/// The external id of an app record: names workspace and record, so that another's is never overwritten.
+pub(crate) fn external_id(step: &Step<'_>, record_id: Uuid) -> String {
+    format!("{}:{record_id}", step.workspace_id)
+}
+
+/// What one batch will do.
+struct Plan<'a> {
+    step: &'a Step<'a>,
+    context: &'a EntityContext,
+    batch: Batch<'a>,
+    items: Vec<PushItem>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(step: &'a Step<'a>, context: &'a EntityContext) -> Self {
+        let batch = Batch::new(context, step.engine.crm.rng.as_ref());
+        Plan { step, context, batch, items: Vec::new() }
+    }
+
+    /// Locks the rows, reads them again and decides each record.
+    async fn decide(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        waiting: Vec<PendingRecord>,
+        mut pairs: Vec<Pair>,
+        transformed: &Transformed,
+        found: Vec<CrmRecord>,
+    ) -> Result<(), StepError> {
+        let config_id = self.step.run.config_id;
+        let ids: Vec<Uuid> = waiting.iter().map(|record| record.record_id).collect();
+        let mut rows: HashMap<Uuid, AppRow> =
+            app_rows::lock(tx, self.context.entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+        for (pair, id) in pairs.iter_mut().zip(&ids) {
+            pair.app = rows.remove(id);
+        }
+        let references = References::load(tx, config_id, self.context, &pairs).await?;
+        let partners = self.partners(tx, &pairs, found).await?;
+        for (place, (record, pair)) in waiting.iter().zip(&pairs).enumerate() {
+            let translated = translate(self.context, pair, place, &references, transformed);
+            self.decide_record(record, pair, translated, &partners);
+        }
+        Ok(())
+    }
+
+    fn decide_record(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated, partners: &Partners) {
+        let alive = pair.app.as_ref().is_some_and(is_alive);
+        match (&pair.link, alive) {
+            (Some(link), false) if link.state == LinkState::Linked => {
+                let deleted_at = pair.app.as_ref().and_then(|row| row.deleted_at).or_else(|| {
+                    record.changed_at.map(|at| at.timestamp_millis())
+                });
+                deletes::app_record_deleted(self.step, self.context, &mut self.batch, link, pair.app.as_ref(), deleted_at);
+                self.batch.settle_changes(&record.change_ids);
+            }
+            (Some(link), true) if link.state == LinkState::Linked => self.update(record, pair, translated),
+            (Some(link), true) if link.state == LinkState::GoneApp && link.crm_record_id.is_some() => {
+                // Restored in the app: the link opens again and the next reading meets the CRM's values.
+                let reopened = LinkWrite { state: LinkState::Linked, due: true, ..link.to_write() };
+                self.batch.write_link(reopened);
+                self.batch.settle_changes(&record.change_ids);
+            }
+            (_, true) if is_new_to_crm(pair) => self.create(record, pair, translated, partners),
+            _ => {
+                self.batch.counters(LogDirection::Push).skipped += 1;
+                self.batch.settle_changes(&record.change_ids);
+            }
+        }
+    }
+
+    fn update(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated) {
+        let waits = translated.waits;
+        let app_values = app_values(self.context, &translated);
+        let Merged { link_id, to_crm } = self.batch.merge_linked(pair, translated, None);
+        let Some(link) = pair.link.as_ref().filter(|_| !to_crm.is_empty()) else {
+            self.batch.settle_changes(&record.change_ids);
+            if self.context.pushes {
+                self.batch.counters(LogDirection::Push).skipped += 1;
+            }
+            return;
+        };
+        self.items.push(PushItem {
+            intent_id: 0,
+            link_id,
+            record_id: record.record_id,
+            crm_record_id: link.crm_record_id.clone(),
+            write: RecordWrite {
+                kind: WriteKind::Update { crm_id: link.crm_record_id.clone().unwrap_or_default() },
+                fields: to_crm.iter().map(|set| (set.field.clone(), set.after.clone())).collect(),
+            },
+            person: !link.decision.is_empty(),
+            assignments: to_crm,
+            app_values,
+            change_ids: record.change_ids.clone(),
+            waits,
+        });
+    }
+
+    fn create(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated, partners: &Partners) {
+        let allowed = self.context.pushes && self.step.connection.options.create_missing;
+        if let Some(partner) = partners.found.get(&record.record_id) {
+            self.meet(record, pair, partner);
+            return;
+        }
+        if !allowed || partners.waiting.contains(&record.record_id) {
+            self.batch.counters(LogDirection::Push).skipped += 1;
+            if !partners.waiting.contains(&record.record_id) {
+                self.batch.settle_changes(&record.change_ids);
+            }
+            return;
+        }
+        let inputs: Vec<(&MappedField, FieldState)> = self
+            .context
+            .fields
+            .iter()
+            .zip(&translated.states)
+            .map(|(field, state)| (&field.mapped, FieldState { base: None, crm: Some(None), ..state.clone() }))
+            .collect();
+        let decision = merge(&inputs, &self.context.merge);
+        let mut link = match &pair.link {
+            Some(link) => link.to_write(),
+            None => LinkWrite {
+                crm_record_id: None,
+                record_id: Some(record.record_id),
+                ..super::batch::new_link(self.step.engine.crm.rng.uuid(), LinkState::Creating, "", None)
+            },
+        };
+        link.due = true;
+        if let Some(failure) = decision.failures.first() {
+            let failure = crate::store::links::LinkFailure {
+                code: failure.code.to_owned(),
+                crm_code: None,
+                message: failure.message.clone(),
+                side: Side::Crm,
+                fields: vec![failure.app_field.clone()],
+                retryable: true,
+            };
+            self.batch.fail(LogDirection::Push, link, failure);
+            self.batch.settle_changes(&record.change_ids);
+            return;
+        }
+        let assignments: Vec<Assignment> = decision
+            .to_crm
+            .into_iter()
+            .map(|assignment| Assignment { rule: Rule::CreatedFromApp, ..assignment })
+            .collect();
+        self.items.push(PushItem {
+            intent_id: 0,
+            link_id: link.id,
+            record_id: record.record_id,
+            crm_record_id: None,
+            write: RecordWrite {
+                kind: WriteKind::Create { external_id: Some(external_id(self.step, record.record_id)) },
+                fields: assignments.iter().map(|set| (set.field.clone(), set.after.clone())).collect(),
+            },
+            assignments,
+            app_values: app_values(self.context, &translated),
+            change_ids: record.change_ids.clone(),
+            waits: translated.waits,
+            person: false,
+        });
+        self.batch.write_link(link);
+    }
+
+    /// The CRM has the record already: linked, and merged in the next run.
+    fn meet(&mut self, record: &PendingRecord, pair: &Pair, partner: &CrmRecord) {
+        let stamps = super::batch::CrmStamps::from_ms(partner.modified_at, partner.edited_at);
+        let id = pair.link.as_ref().map_or_else(|| self.step.engine.crm.rng.uuid(), |link| link.id);
+        let mut link = super::batch::new_link(id, LinkState::Linked, &partner.id, Some(stamps));
+        link.record_id = Some(record.record_id);
+        link.due = true;
+        link.seen = seen(self.context, &partner.fields);
+        self.batch.write_link(link);
+        self.batch.settle_changes(&record.change_ids);
+        self.batch.counters(LogDirection::Push).skipped += 1;
+    }
+
+    /// Which of the records to create are in the CRM already, and which wait for a person.
+    async fn partners(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        pairs: &[Pair],
+        found: Vec<CrmRecord>,
+    ) -> Result<Partners, StepError> {
+        let (config_id, entity) = (self.step.run.config_id, self.context.entity);
+        let asked = questions::pending_matches(tx, config_id, entity).await?;
+        let mut partners = Partners {
+            found: HashMap::new(),
+            waiting: asked.into_iter().filter_map(|(record_id, _)| record_id).collect(),
+        };
+        let crm_ids: Vec<String> = found.iter().map(|record| record.id.clone()).collect();
+        let linked: HashSet<String> = links::by_crm_ids(tx, config_id, entity, &crm_ids)
+            .await?
+            .into_iter()
+            .filter_map(|link| link.crm_record_id)
+            .collect();
+        let mut free: HashMap<String, CrmRecord> =
+            found.into_iter().filter(|record| !linked.contains(&record.id)).map(|record| (record.id.clone(), record)).collect();
+        let new: Vec<&AppRow> =
+            pairs.iter().filter(|pair| is_new_to_crm(pair)).filter_map(|pair| pair.app.as_ref()).collect();
+        if let Some(field) = external_id_field(self.step, self.context)? {
+            let own: HashMap<String, Uuid> = new.iter().map(|row| (external_id(self.step, row.id), row.id)).collect();
+            let ours: Vec<(Uuid, String)> = free
+                .values()
+                .filter_map(|record| {
+                    let value = record.fields.get(&field)?.as_ref()?;
+                    Some((*own.get(value)?, record.id.clone()))
+                })
+                .collect();
+            for (record_id, crm_id) in ours {
+                partners.found.extend(free.remove(&crm_id).map(|record| (record_id, record)));
+            }
+        }
+        self.match_free(tx, &new, free, &mut partners).await?;
+        Ok(partners)
+    }
+
+    async fn match_free(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        new: &[&AppRow],
+        mut free: HashMap<String, CrmRecord>,
+        partners: &mut Partners,
+    ) -> Result<(), StepError> {
+        let (config_id, entity) = (self.step.run.config_id, self.context.entity);
+        let forms: BTreeMap<&String, Record> =
+            free.iter().map(|(id, record)| (id, seen(self.context, &record.fields))).collect();
+        let crm: Vec<Candidate<'_>> =
+            forms.iter().map(|(id, form)| Candidate { id, keys: match_keys(entity, form) }).collect();
+        let ids: Vec<(String, &AppRow)> = new
+            .iter()
+            .filter(|row| !partners.found.contains_key(&row.id) && !partners.waiting.contains(&row.id))
+            .map(|row| (row.id.to_string(), *row))
+            .collect();
+        let app: Vec<Candidate<'_>> =
+            ids.iter().map(|(id, row)| Candidate { id, keys: match_keys(entity, &row.fields) }).collect();
+        let apart: HashSet<(String, String)> = pending::apart(tx, config_id, entity)
+            .await?
+            .into_iter()
+            .map(|(crm_id, record_id)| (crm_id, record_id.to_string()))
+            .collect();
+        for outcome in match_records(&crm, &app, &apart) {
+            match outcome {
+                MatchOutcome::Pair { crm, app } => {
+                    if let (Ok(record_id), Some(record)) = (app.parse(), free.remove(&crm)) {
+                        partners.found.insert(record_id, record);
+                    }
+                }
+                MatchOutcome::Ambiguous { crm, app } => {
+                    let Some(record) = free.get(&crm) else { continue };
+                    for record_id in app.iter().filter_map(|id| id.parse::<Uuid>().ok()) {
+                        let row = new.iter().find(|row| row.id == record_id);
+                        self.batch.ask(match_question(self.context, record, row.copied()));
+                        partners.waiting.insert(record_id);
+                    }
+                }
+                MatchOutcome::Alone { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known of the records that would be created.
+struct Partners {
+    found: HashMap<Uuid, CrmRecord>,
+    waiting: HashSet<Uuid>,
+}
+
+fn match_question(context: &EntityContext, record: &CrmRecord, row: Option<&AppRow>) -> Question {
+    let crm = seen(context, &record.fields);
+    let app: Record = row
+        .map(|row| row.fields.iter().filter(|(field, _)| crm.contains_key(*field)).map(|(f, v)| (f.clone(), v.clone())).collect())
+        .unwrap_or_default();
+    Question {
+        kind: ConflictKind::Match,
+        link_id: None,
+        record_id: row.map(|row| row.id),
+        crm_record_id: Some(record.id.clone()),
+        fields: crm.keys().filter(|field| app.get(*field) != crm.get(*field)).cloned().collect(),
+        app,
+        crm: crm.clone(),
+        base: Record::new(),
+        crm_raw: crm,
+        settled: false,
+    }
+}
+
+fn app_values(context: &EntityContext, translated: &Translated) -> BTreeMap<String, Value> {
+    context
+        .fields
+        .iter()
+        .zip(&translated.states)
+        .map(|(field, state)| (field.mapped.app_field.clone(), state.app.clone().flatten()))
+        .collect()
+}
+
+impl PushItem {
+    fn intent(&self, position: i64) -> NewChange {
+        let is_create = matches!(self.write.kind, WriteKind::Create { .. });
+        NewChange {
+            position,
+            link_id: Some(self.link_id),
+            record_id: Some(self.record_id),
+            crm_record_id: self.crm_record_id.clone(),
+            side: Side::Crm,
+            action: if is_create { ChangeAction::Create } else { ChangeAction::Update },
+            state: "sent",
+            fields: self
+                .assignments
+                .iter()
+                .map(|set| FieldChange {
+                    field: set.field.clone(),
+                    app_field: set.app_field.clone(),
+                    before: set.before.clone(),
+                    after: set.after.clone(),
+                    rule: if self.person { Rule::Person.as_str() } else { set.rule.as_str() }.to_owned(),
+                    from_app: Some(self.app_values.get(&set.app_field).cloned().flatten()),
+                })
+                .collect(),
+            refusal: None,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What became of a batch of CRM writes: bases move, refusals are kept with their reason, edits that waited are settled.
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+use super::context::EntityContext;
+use super::matching::seen;
+use super::position::Position;
+use super::run::{Step, StepError};
+use crate::connectors::{CrmRecord, RecordRefusal, RecordWrite, WriteImages, WriteKind, WriteOutcome};
+use crate::model::{LinkState, LogDirection, Side, Stage};
+use crate::store::changes::{self, Settlement};
+use crate::store::links::{self, LinkFailure, LinkWrite, StoredLink};
+use crate::store::pending;
+use crate::store::runs::{self, Counters};
+use crate::sync::{Assignment, CrmWriteBase, Value, base_after_crm_write};
+
+/// One record's write and what hangs on it.
+pub(crate) struct PushItem {
+    /// The journal row.
+    pub intent_id: i64,
+    /// The link.
+    pub link_id: Uuid,
+    /// The app record.
+    pub record_id: Uuid,
+    /// The CRM record, unless it is a create.
+    pub crm_record_id: Option<String>,
+    /// What is written.
+    pub write: RecordWrite,
+    /// The same with reasons.
+    pub assignments: Vec<Assignment>,
+    /// The app's values that were merged, by app field.
+    pub app_values: BTreeMap<String, Value>,
+    /// The edits that this settles.
+    pub change_ids: Vec<i64>,
+    /// A reference still has no partner.
+    pub waits: bool,
+    /// A person decided.
+    pub person: bool,
+}
+
+/// Calls the CRM with the batch and stores the outcome.
+pub(crate) async fn write_and_store(
+    step: &Step<'_>,
+    context: &EntityContext,
+    items: Vec<PushItem>,
+    fenced: i64,
+    position: &Position,
+    records: usize,
+) -> Result<(), StepError> {
+    let (updates, creates): (Vec<PushItem>, Vec<PushItem>) =
+        items.into_iter().partition(|item| matches!(item.write.kind, WriteKind::Update { .. }));
+    let mut outcomes = Vec::new();
+    for items in [updates, creates] {
+        if items.is_empty() {
+            continue;
+        }
+        let writes: Vec<RecordWrite> = items.iter().map(|item| item.write.clone()).collect();
+        let (writes, description) = (&writes, &context.description);
+        let answers = step
+            .call(|crm| async move { crm.connector.write(&crm.session, description, writes).await })
+            .await?;
+        outcomes.extend(items.into_iter().zip(answers));
+    }
+    let duplicates = read_duplicates(step, context, &outcomes).await?;
+    store(step, context, outcomes, duplicates, fenced, position, records).await
+}
+
+/// The records that creates collided with, where the CRM named exactly one.
+async fn read_duplicates(
+    step: &Step<'_>,
+    context: &EntityContext,
+    outcomes: &[(PushItem, WriteOutcome)],
+) -> Result<HashMap<String, CrmRecord>, StepError> {
+    let ids: Vec<String> = outcomes
+        .iter()
+        .filter_map(|(item, outcome)| match outcome {
+            WriteOutcome::Duplicate { crm_ids } if item.crm_record_id.is_none() && crm_ids.len() == 1 => {
+                crm_ids.first().cloned()
+            }
+            _ => None,
+        })
+        .collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let (ids, fields, entity) = (&ids, &context.crm_fields(), context.entity);
+    let records =
+        step.call(|crm| async move { crm.connector.read_by_id(&crm.session, entity, fields, ids).await }).await?;
+    Ok(records.into_iter().map(|record| (record.id.clone(), record)).collect())
+}
+
+async fn store(
+    step: &Step<'_>,
+    context: &EntityContext,
+    outcomes: Vec<(PushItem, WriteOutcome)>,
+    duplicates: HashMap<String, CrmRecord>,
+    fenced: i64,
+    position: &Position,
+    records: usize,
+) -> Result<(), StepError> {
+    let (config_id, entity) = (step.run.config_id, context.entity);
+    let mut tx = step.begin().await?;
+    step.advance_from(&mut tx, fenced, position).await?;
+    let record_ids: Vec<Uuid> = outcomes.iter().map(|(item, _)| item.record_id).collect();
+    let mut stored: HashMap<Uuid, StoredLink> =
+        links::by_record_ids(&mut tx, config_id, entity, &record_ids).await?.into_iter().map(|link| (link.id, link)).collect();
+    let taken: Vec<String> = duplicates.keys().cloned().collect();
+    let linked = links::record_ids_of(&mut tx, config_id, entity, &taken).await?;
+    let mut end = End { context, duplicates, linked, counters: Counters::default(), links: Vec::new(), settlements: Vec::new(), settled: Vec::new() };
+    for (item, outcome) in outcomes {
+        // A link that is gone was closed by somebody in the meantime; its journal row still tells what was written.
+        let Some(link) = stored.remove(&item.link_id) else { continue };
+        end.of_record(&item, outcome, &link);
+    }
+    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
+    changes::settle(&mut tx, &end.settlements).await?;
+    links::write(&mut tx, config_id, entity, &end.links).await?;
+    pending::remove(&mut tx, &end.settled).await?;
+    runs::count(&mut tx, log_id, &end.counters).await?;
+    step.close(tx, &[(LogDirection::Push, log_id)], Stage::WriteCrm, records).await
+}
+
+struct End<'a> {
+    context: &'a EntityContext,
+    duplicates: HashMap<String, CrmRecord>,
+    linked: BTreeMap<String, Uuid>,
+    counters: Counters,
+    links: Vec<LinkWrite>,
+    settlements: Vec<Settlement>,
+    settled: Vec<i64>,
+}
+
+impl End<'_> {
+    fn of_record(&mut self, item: &PushItem, outcome: WriteOutcome, link: &StoredLink) {
+        let mut write = LinkWrite { due: false, ..link.to_write() };
+        let (state, refusal) = match outcome {
+            WriteOutcome::Done { crm_id, created, images } => {
+                self.done(item, &mut write, crm_id, created, &images);
+                ("done", None)
+            }
+            WriteOutcome::Refused(refusal) => {
+                self.counters.failed += 1;
+                write.failure = Some(failure_of(&refusal));
+                ("refused", Some(refusal))
+            }
+            WriteOutcome::Gone => {
+                // Deleted in the CRM since it was read: the next reading decides between the delete and this edit.
+                self.counters.skipped += 1;
+                ("refused", None)
+            }
+            WriteOutcome::Busy => {
+                self.counters.skipped += 1;
+                write.due = true;
+                ("refused", None)
+            }
+            WriteOutcome::Duplicate { crm_ids } => self.duplicate(item, &mut write, &crm_ids),
+        };
+        if !write.due || state == "done" {
+            self.settled.extend_from_slice(&item.change_ids);
+        }
+        self.settlements.push(Settlement {
+            id: item.intent_id,
+            state,
+            crm_record_id: write.crm_record_id.clone(),
+            refusal,
+        });
+        self.links.push(write);
+    }
+
+    fn done(&mut self, item: &PushItem, link: &mut LinkWrite, crm_id: String, created: bool, images: &WriteImages) {
+        let is_create = item.crm_record_id.is_none();
+        self.counters.synced += 1;
+        self.counters.created += i64::from(is_create && created);
+        self.counters.updated += i64::from(!(is_create && created));
+        link.state = LinkState::Linked;
+        link.crm_record_id = Some(crm_id);
+        link.due = item.waits;
+        link.failure = None;
+        link.crm_modified_at =
+            images.modified_at.and_then(chrono::DateTime::from_timestamp_millis).or(link.crm_modified_at);
+        for assignment in &item.assignments {
+            let sent_from = item.app_values.get(&assignment.app_field).cloned().flatten();
+            move_base(self.context, link, assignment, &sent_from, images.after.as_ref());
+            link.seen.remove(&assignment.app_field);
+        }
+        if is_create {
+            // Mapped fields that were empty here are empty there.
+            for field in &self.context.fields {
+                let app_field = &field.mapped.app_field;
+                if field.mapped.direction.pushes() && item.app_values.get(app_field).is_some_and(Option::is_none) {
+                    link.base.entry(app_field.clone()).or_insert_with(|| crate::sync::FieldBase { crm: None, app: None });
+                }
+            }
+        }
+    }
+
+    /// A create collided with a record that the CRM has: that is a match.
+    fn duplicate(
+        &mut self,
+        item: &PushItem,
+        link: &mut LinkWrite,
+        crm_ids: &[String],
+    ) -> (&'static str, Option<RecordRefusal>) {
+        let only = if item.crm_record_id.is_none() && crm_ids.len() == 1 { crm_ids.first() } else { None };
+        let free = only.filter(|crm_id| !self.linked.contains_key(*crm_id));
+        if let Some(record) = free.and_then(|crm_id| self.duplicates.get(crm_id)) {
+            link.state = LinkState::Linked;
+            link.crm_record_id = Some(record.id.clone());
+            link.seen = seen(self.context, &record.fields);
+            link.due = true;
+            self.counters.skipped += 1;
+            return ("refused", None);
+        }
+        let refusal = RecordRefusal {
+            code: "duplicate".to_owned(),
+            crm_code: "DUPLICATE".to_owned(),
+            message: "The CRM already has a record like this one. Merge or change one of the two, then retry.".to_owned(),
+            fields: Vec::new(),
+            retryable: true,
+        };
+        self.counters.failed += 1;
+        link.failure = Some(failure_of(&refusal));
+        ("refused", Some(refusal))
+    }
+}
+
+/// Moves one field's base after a CRM write (`sync.md`, "engine wrote the CRM").
+pub(crate) fn move_base(
+    context: &EntityContext,
+    link: &mut LinkWrite,
+    assignment: &Assignment,
+    sent_from: &Value,
+    after: Option<&crate::sync::Record>,
+) {
+    let app_field = &assignment.app_field;
+    let field = context.fields.iter().find(|field| field.mapped.app_field == *app_field);
+    let kind = field.map_or(crate::model::FieldKind::Text, |field| field.mapped.crm_kind);
+    let stored = after.and_then(|after| after.get(&assignment.field));
+    match base_after_crm_write(kind, &assignment.after, sent_from, stored, link.base.get(app_field)) {
+        CrmWriteBase::Moved(base) => {
+            link.base.insert(app_field.clone(), base);
+        }
+        CrmWriteBase::Kept => {
+            link.failure = Some(LinkFailure {
+                code: "crm_kept_its_value".to_owned(),
+                crm_code: None,
+                message: "The CRM accepted the write but kept its value. An automation there may set this field; ask its admin."
+                    .to_owned(),
+                side: Side::Crm,
+                fields: vec![app_field.clone()],
+                retryable: true,
+            });
+        }
+    }
+}
+
+/// A refusal as a link keeps it.
+pub(crate) fn failure_of(refusal: &RecordRefusal) -> LinkFailure {
+    LinkFailure {
+        code: refusal.code.clone(),
+        crm_code: Some(refusal.crm_code.clone()).filter(|code| !code.is_empty()),
+        message: refusal.message.clone(),
+        side: Side::Crm,
+        fields: refusal.fields.clone(),
+        retryable: refusal.retryable,
+    }
+}

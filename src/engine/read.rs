@@ -1,0 +1,290 @@
+//! Reading the CRM: describe, deletions and window first, then page by page. Each page is merged and committed by itself.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::batch::{Batch, CrmStamps, new_link};
+use super::context::EntityContext;
+use super::deletes;
+use super::position::{Phase, Position, ReadState};
+use super::run::{Step, StepError};
+use super::translate::{Pair, References, Transformed, Translated, app_form, translate};
+use crate::connectors::{CrmRecord, EntityDescription, ReadWindow};
+use crate::model::{Entity, LinkState, LogDirection, Side, Stage, app_fields};
+use crate::store::links::{self, LinkFailure, StoredLink};
+use crate::store::pending::{self, MatchCandidate};
+use crate::store::{StoreError, WorkspaceTx, app_rows, setup};
+use crate::sync::{Record, match_keys};
+
+/// Describes the entity where the last describe is old, notes deletions, fixes the watermark and opens the window.
+pub(crate) async fn prepare(step: &Step<'_>) -> Result<Position, StepError> {
+    let entity = step.entity()?;
+    let description = step.describe(entity).await?;
+    let mut tx = step.begin().await?;
+    let cursor = setup::cursor(&mut tx, step.run.config_id, entity).await?;
+    let context = step.context(&mut tx, description).await?;
+    tx.commit().await?;
+    let known = cursor.filter(|cursor| cursor.covers.as_deref() == Some(&context.covers));
+    let since = known.and_then(|cursor| cursor.read_until).map(|until| until.timestamp_millis());
+    let deletions = step.call(|crm| async move { crm.connector.deleted(&crm.session, entity, since).await }).await?;
+    let since = since.filter(|_| deletions.complete);
+
+    let mut tx = step.begin().await?;
+    let state = ReadState { since, watermark: deletions.watermark.0, page: None };
+    let position = step.position.to_phase(Phase::Read(state));
+    step.advance(&mut tx, &position).await?;
+    let mut batch = Batch::new(&context, step.engine.crm.rng.as_ref());
+    if since.is_some() {
+        let ids: Vec<String> = deletions.records.iter().map(|record| record.id.clone()).collect();
+        let links = links::by_crm_ids(&mut tx, step.run.config_id, entity, &ids).await?;
+        let deleted_at: HashMap<&str, i64> =
+            deletions.records.iter().map(|record| (record.id.as_str(), record.deleted_at)).collect();
+        for link in links.into_iter().filter(|link| link.state == LinkState::Linked) {
+            let at = link.crm_record_id.as_deref().and_then(|id| deleted_at.get(id).copied());
+            deletes::crm_record_gone(&mut tx, step, &context, &mut batch, link, at).await?;
+        }
+    } else if context.pushes {
+        pending::first_look(&mut tx, step.run.config_id, entity).await?;
+    }
+    step.commit(tx, batch, Stage::Read, deletions.records.len()).await?;
+    Ok(position)
+}
+
+/// Reads one page, merges it and commits.
+pub(crate) async fn page(step: &Step<'_>, state: &ReadState) -> Result<Position, StepError> {
+    let entity = step.entity()?;
+    let description = step.describe(entity).await?;
+    let mut tx = step.begin().await?;
+    let context = step.context(&mut tx, description).await?;
+    tx.commit().await?;
+    let window = ReadWindow { entity, fields: context.crm_fields(), since: state.since };
+    let (window, at) = (&window, state.page.as_deref());
+    let read = step.call(|crm| async move { crm.connector.read(&crm.session, window, at).await }).await?;
+
+    let next = match &read.next {
+        Some(next) => Phase::Read(ReadState { page: Some(next.clone()), ..state.clone() }),
+        None => Phase::Match(ReadState { page: None, ..state.clone() }),
+    };
+    let position = Position {
+        processed: step.position.processed + read.records.len() as u64,
+        total: read.total.or(step.position.total),
+        ..step.position.to_phase(next)
+    };
+    let pairs = pair_up(step, &context, &read.records).await?;
+    let transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
+
+    let mut tx = step.begin().await?;
+    step.advance(&mut tx, &position).await?;
+    let count = read.records.len();
+    let batch = merge_page(step, &mut tx, &context, read.records, pairs, &transformed).await?;
+    step.commit(tx, batch, Stage::Read, count).await?;
+    Ok(position)
+}
+
+/// Both sides of each record of a page, read without locks.
+async fn pair_up(
+    step: &Step<'_>,
+    context: &EntityContext,
+    records: &[CrmRecord],
+) -> Result<Vec<Pair>, StepError> {
+    let mut tx = step.begin().await?;
+    let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
+    let mut links: HashMap<String, StoredLink> =
+        links::by_crm_ids(&mut tx, step.run.config_id, context.entity, &ids)
+            .await?
+            .into_iter()
+            .filter_map(|link| Some((link.crm_record_id.clone()?, link)))
+            .collect();
+    let record_ids: Vec<Uuid> = links.values().filter_map(|link| link.record_id).collect();
+    let mut rows: HashMap<Uuid, app_rows::AppRow> = app_rows::read(&mut tx, context.entity, &record_ids)
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row))
+        .collect();
+    tx.commit().await?;
+    Ok(records
+        .iter()
+        .map(|record| {
+            let link = links.remove(&record.id);
+            let app = link.as_ref().and_then(|link| rows.remove(&link.record_id?));
+            Pair { link, app, crm: Some(record.fields.clone()), crm_edited_at: Some(record.edited_at) }
+        })
+        .collect())
+}
+
+async fn merge_page<'a>(
+    step: &'a Step<'_>,
+    tx: &mut WorkspaceTx,
+    context: &'a EntityContext,
+    records: Vec<CrmRecord>,
+    mut pairs: Vec<Pair>,
+    transformed: &Transformed,
+) -> Result<Batch<'a>, StepError> {
+    let config_id = step.run.config_id;
+    let references = References::load(tx, config_id, context, &pairs).await?;
+    let waiting = relock(tx, config_id, context.entity, &mut pairs).await?;
+    let mut batch = Batch::new(context, step.engine.crm.rng.as_ref());
+    let mut strangers = Vec::new();
+    for (position, (record, pair)) in records.iter().zip(&pairs).enumerate() {
+        let stamps = CrmStamps::from_ms(record.modified_at, record.edited_at);
+        match &pair.link {
+            None if record.deleted => {}
+            None => strangers.push((record, translate(context, pair, position, &references, transformed))),
+            Some(link) if link.crm_modified_at.is_some_and(|known| known > record.modified_at) => {
+                // An older reading than one we have acted on proves nothing.
+                batch.counters(LogDirection::Pull).skipped += 1;
+            }
+            Some(link) if record.deleted => {
+                deletes::crm_record_deleted(tx, step, context, &mut batch, link.clone(), record).await?;
+            }
+            Some(link) if link.state == LinkState::GoneCrm => {
+                deletes::crm_record_back(tx, step, context, &mut batch, link, record).await?;
+            }
+            Some(link) if link.state == LinkState::Linked && pair.app.as_ref().is_some_and(is_alive) => {
+                let translated = translate(context, pair, position, &references, transformed);
+                let merged = batch.merge_linked(pair, translated, Some(stamps));
+                if let (true, Some(ids)) = (merged.to_crm.is_empty(), pair.app.as_ref().and_then(|row| waiting.get(&row.id))) {
+                    batch.settle_changes(ids);
+                }
+            }
+            Some(link) if link.state == LinkState::Creating && link.record_id.is_none() => {
+                // It could not be created in the app before; it changed, so it is tried again.
+                strangers.push((record, translate(context, pair, position, &references, transformed)));
+            }
+            Some(_) => batch.counters(LogDirection::Pull).skipped += 1,
+        }
+    }
+    meet_strangers(step, tx, context, &mut batch, strangers).await?;
+    Ok(batch)
+}
+
+/// Locks the app rows of a page and reads them again; returns the edits that wait for each.
+async fn relock(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    pairs: &mut [Pair],
+) -> Result<HashMap<Uuid, Vec<i64>>, StoreError> {
+    let ids: Vec<Uuid> = pairs.iter().filter_map(|pair| pair.app.as_ref().map(|row| row.id)).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut rows: HashMap<Uuid, app_rows::AppRow> =
+        app_rows::lock(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+    for pair in pairs.iter_mut() {
+        pair.app = pair.app.take().and_then(|row| rows.remove(&row.id));
+    }
+    let waiting = pending::of_records(tx, config_id, entity, &ids).await?;
+    Ok(waiting.into_iter().map(|record| (record.record_id, record.change_ids)).collect())
+}
+
+/// CRM records without a partner: those with candidates in the app wait until all is read, the others are created.
+async fn meet_strangers(
+    step: &Step<'_>,
+    tx: &mut WorkspaceTx,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    strangers: Vec<(&CrmRecord, Translated)>,
+) -> Result<(), StepError> {
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let forms: Vec<(Record, BTreeMap<String, String>)> =
+        strangers.iter().map(|(_, translated)| app_form(context, translated)).collect();
+    let keys: Vec<String> =
+        forms.iter().flat_map(|(form, _)| match_keys(context.entity, form)).flatten().collect();
+    let taken: HashSet<String> = app_rows::candidates(tx, step.run.config_id, context.entity, &keys)
+        .await?
+        .iter()
+        .flat_map(|row| match_keys(context.entity, &row.fields))
+        .flatten()
+        .collect();
+    for ((record, translated), (form, failures)) in strangers.iter().zip(&forms) {
+        let keys = match_keys(context.entity, form);
+        if keys.iter().flatten().any(|key| taken.contains(key)) {
+            let candidate = MatchCandidate {
+                crm_record_id: record.id.clone(),
+                fields: record.fields.clone(),
+                crm_modified_at: instant(record.modified_at),
+                crm_edited_at: instant(record.edited_at),
+            };
+            pending::keep_candidate(tx, step.run.config_id, context.entity, &candidate).await?;
+        } else {
+            let stamps = CrmStamps::from_ms(record.modified_at, record.edited_at);
+            create_or_rest(step, context, batch, &record.id, form, failures, translated, stamps);
+        }
+    }
+    Ok(())
+}
+
+/// Creates the app record of a CRM record without partner, where direction and options allow.
+#[expect(clippy::too_many_arguments, reason = "one record's parts, used in two places")]
+pub(crate) fn create_or_rest(
+    step: &Step<'_>,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    crm_id: &str,
+    form: &Record,
+    failures: &BTreeMap<String, String>,
+    translated: &Translated,
+    stamps: CrmStamps,
+) {
+    if !context.pulls || !step.connection.options.create_missing {
+        batch.counters(LogDirection::Pull).skipped += 1;
+        return;
+    }
+    match not_creatable(context.entity, form, failures) {
+        None => batch.create_in_app(crm_id, form, translated, stamps),
+        Some(failure) => {
+            let link = new_link(step.engine.crm.rng.uuid(), LinkState::Creating, crm_id, Some(stamps));
+            batch.fail(LogDirection::Pull, link, failure);
+        }
+    }
+}
+
+fn not_creatable(entity: Entity, form: &Record, failures: &BTreeMap<String, String>) -> Option<LinkFailure> {
+    let required = app_fields(entity).iter().find(|field| field.required);
+    let missing = required.filter(|field| {
+        form.get(field.name).is_none_or(|value| value.as_deref().is_none_or(|text| text.trim().is_empty()))
+    });
+    let (code, message, field) = if let Some((field, message)) = failures.iter().next() {
+        let message = format!("{field} could not be brought over: {message}. Correct the value or its mapping, then retry.");
+        ("transform_failed", message, field.clone())
+    } else {
+        let field = missing?;
+        let message = format!("{} is empty in the CRM and required here. Fill it in the CRM, then retry.", field.label);
+        ("required_field_missing", message, field.name.to_owned())
+    };
+    Some(LinkFailure {
+        code: code.to_owned(),
+        crm_code: None,
+        message,
+        side: Side::App,
+        fields: vec![field],
+        retryable: true,
+    })
+}
+
+/// Whether an app record is there.
+pub(crate) fn is_alive(row: &app_rows::AppRow) -> bool {
+    row.deleted_at.is_none()
+}
+
+fn instant(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default()
+}
+
+/// The description of an entity as stored, where it is fresh enough.
+pub(crate) async fn stored_description(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    not_before: DateTime<Utc>,
+) -> Result<Option<EntityDescription>, StoreError> {
+    let stored = setup::description(tx, config_id, entity).await?;
+    let fresh = stored.filter(|(_, fetched_at)| *fetched_at >= not_before);
+    // A description of an older version of this program is fetched anew.
+    Ok(fresh.and_then(|(description, _)| serde_json::from_value(description).ok()))
+}

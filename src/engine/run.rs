@@ -1,0 +1,481 @@
+//! A run, step by step. A step reads, calls the CRM, and commits once; the run's version fences the commit.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::context::EntityContext;
+use super::jobs::{RunStep, store_error};
+use super::position::{Phase, Position};
+use super::{AccessError, CrmConnection, Engine, deletes, matching, push, read, settle};
+use crate::connectors::{Connector, ConnectorError, EntityDescription};
+use crate::model::{ConnectionStatus, Entity, LogDirection, LogStatus, RunState, RunTrigger, Stage};
+use crate::queue::{self, Lease};
+use crate::store::runs::{self, StoredRun};
+use crate::store::setup::{self, ConnectionSetup, SyncEnd};
+use crate::store::{Actor, StoreError, WorkspaceTx, events};
+use crate::sync::{backoff_ms, next_run};
+
+/// How long a worker stays with one run before it lets others have their turn.
+const TURN: TimeDelta = TimeDelta::seconds(2);
+
+/// How often a paused or waiting run looks whether it may go on.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(1);
+
+/// Transient errors in a row after which a run waits a minute between tries, and after which it gives up.
+const PATIENCE: (u32, u32) = (5, 30);
+
+/// Why a step did not commit.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    /// Somebody else has taken over.
+    #[error("another worker has taken over")]
+    Lost,
+    /// Open intents were settled; the step begins again from what is stored now.
+    #[error("open intents were settled")]
+    Settled,
+    /// A guard stopped the run; an admin decides.
+    #[error("held for approval")]
+    Held(serde_json::Value),
+    /// The database did not answer or refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The connection cannot be called.
+    #[error(transparent)]
+    Access(AccessError),
+    /// The CRM did not answer or refused.
+    #[error(transparent)]
+    Crm(#[from] ConnectorError),
+}
+
+impl From<AccessError> for StepError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Crm(error) => StepError::Crm(error),
+            AccessError::Store(error) => StepError::Store(error),
+            other => StepError::Access(other),
+        }
+    }
+}
+
+/// One step of one run.
+pub(crate) struct Step<'a> {
+    pub engine: &'a Engine,
+    pub workspace_id: Uuid,
+    pub run: &'a StoredRun,
+    pub connection: &'a ConnectionSetup,
+    pub position: Position,
+    lease: &'a Lease,
+    opened: Mutex<Option<Arc<CrmConnection>>>,
+    started_at: DateTime<Utc>,
+}
+
+impl Step<'_> {
+    /// The entity being worked on.
+    pub(crate) fn entity(&self) -> Result<Entity, StepError> {
+        self.position.entity().ok_or(StepError::Lost)
+    }
+
+    /// The connection's connector.
+    pub(crate) fn connector(&self) -> Result<Arc<dyn Connector>, StepError> {
+        let connector = self.engine.crm.connector(self.connection.provider);
+        connector.ok_or(StepError::Access(AccessError::NotConnected))
+    }
+
+    /// Begins a transaction in the run's workspace.
+    pub(crate) async fn begin(&self) -> Result<WorkspaceTx, StepError> {
+        let now = self.engine.crm.clock.now();
+        Ok(WorkspaceTx::begin(&self.engine.crm.pool, self.workspace_id, Actor::System, now).await?)
+    }
+
+    /// Moves the run on, unless somebody else has. Returns the version to move on from next.
+    pub(crate) async fn advance(&self, tx: &mut WorkspaceTx, position: &Position) -> Result<i64, StepError> {
+        self.advance_from(tx, self.run.version, position).await
+    }
+
+    /// The same from a version that this step itself has reached.
+    pub(crate) async fn advance_from(
+        &self,
+        tx: &mut WorkspaceTx,
+        version: i64,
+        position: &Position,
+    ) -> Result<i64, StepError> {
+        let stored = serde_json::to_value(position).map_err(StoreError::from)?;
+        let moved = runs::advance(tx, self.run.id, version, &stored, &position.progress()).await?;
+        if moved { Ok(version + 1) } else { Err(StepError::Lost) }
+    }
+
+    /// Calls the CRM under a renewed lease; an access token that is not accepted is refreshed once.
+    pub(crate) async fn call<T, F, Answer>(&self, make: F) -> Result<T, StepError>
+    where
+        F: Fn(Arc<CrmConnection>) -> Answer,
+        Answer: Future<Output = Result<T, ConnectorError>>,
+    {
+        self.renew_lease().await?;
+        let mut opened = self.opened.lock().await;
+        let connection = match opened.as_ref() {
+            Some(connection) => connection.clone(),
+            None => Arc::new(self.engine.crm.open(self.workspace_id, self.connection.id).await?),
+        };
+        *opened = Some(connection.clone());
+        match make(connection.clone()).await {
+            Err(ConnectorError::TokenExpired) => {
+                let refused = &connection.session;
+                let mut renewed = self.engine.crm.reopen(self.workspace_id, self.connection.id, refused).await?;
+                renewed.session.meter = refused.meter.clone();
+                let renewed = Arc::new(renewed);
+                *opened = Some(renewed.clone());
+                match make(renewed).await {
+                    Err(ConnectorError::TokenExpired) => Err(AccessError::SignInNeeded.into()),
+                    answer => Ok(answer?),
+                }
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    /// What the CRM shows of an entity; fetched anew where the last describe is old.
+    pub(crate) async fn describe(&self, entity: Entity) -> Result<EntityDescription, StepError> {
+        let mut tx = self.begin().await?;
+        let not_before = tx.now() - self.engine.settings.describe_age;
+        let stored = read::stored_description(&mut tx, self.connection.id, entity, not_before).await?;
+        tx.commit().await?;
+        if let Some(description) = stored {
+            return Ok(description);
+        }
+        let description =
+            self.call(|crm| async move { crm.connector.describe(&crm.session, entity).await }).await?;
+        let mut tx = self.begin().await?;
+        let value = serde_json::to_value(&description).map_err(StoreError::from)?;
+        setup::store_description(&mut tx, self.connection.id, entity, value).await?;
+        let seen: Vec<String> = description.fields.iter().map(|field| field.name.clone()).collect();
+        setup::suspend_unseen_mappings(&mut tx, self.connection.id, entity, &seen).await?;
+        tx.commit().await?;
+        Ok(description)
+    }
+
+    /// The entity's mappings as this run uses them.
+    pub(crate) async fn context(
+        &self,
+        tx: &mut WorkspaceTx,
+        description: EntityDescription,
+    ) -> Result<EntityContext, StepError> {
+        let mappings = setup::mappings(tx, self.connection.id, description.entity).await?;
+        Ok(EntityContext::new(self.connection, self.run, description, &mappings))
+    }
+
+    /// Carries a batch out and commits the step.
+    pub(crate) async fn commit(
+        &self,
+        mut tx: WorkspaceTx,
+        batch: Batch<'_>,
+        stage: Stage,
+        records: usize,
+    ) -> Result<(), StepError> {
+        let keep_logs = self.run.trigger == RunTrigger::Manual;
+        let logs = batch.commit(&mut tx, self.run, keep_logs).await?;
+        self.close(tx, &logs, stage, records).await
+    }
+
+    /// Commits a step whose batch is stored already: notes its stage and calls, and tells the screens.
+    pub(crate) async fn close(
+        &self,
+        mut tx: WorkspaceTx,
+        logs: &[(LogDirection, Uuid)],
+        stage: Stage,
+        records: usize,
+    ) -> Result<(), StepError> {
+        let direction = match stage {
+            Stage::Read | Stage::Match | Stage::Merge | Stage::WriteApp => LogDirection::Pull,
+            Stage::WriteCrm | Stage::Delete => LogDirection::Push,
+        };
+        let calls = self.note_calls(&mut tx).await?;
+        if let Some((_, log_id)) = logs.iter().find(|(log, _)| *log == direction) {
+            let records = i64::try_from(records).unwrap_or(i64::MAX);
+            runs::note_stage(&mut tx, *log_id, stage.as_str(), self.started_at, records, calls).await?;
+        }
+        events::announce(&mut tx, "run", self.run.id, self.run.config_id).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Adds the calls of this step to the connection's day; returns how many.
+    pub(crate) async fn note_calls(&self, tx: &mut WorkspaceTx) -> Result<i64, StepError> {
+        let Some(connection) = self.opened.lock().await.clone() else { return Ok(0) };
+        let usage = connection.session.meter.usage();
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let org = (usage.org_allowed > 0).then(|| (signed(usage.org_used), signed(usage.org_allowed)));
+        setup::note_calls(tx, self.connection.id, signed(usage.calls), org, usage.clock_difference_ms).await?;
+        Ok(signed(usage.calls))
+    }
+
+    async fn renew_lease(&self) -> Result<(), StepError> {
+        let mut connection = self.engine.crm.pool.acquire().await.map_err(StoreError::from)?;
+        let now = self.engine.crm.clock.now();
+        match queue::heartbeat(&mut connection, self.lease, now, self.engine.settings.lease).await {
+            Ok(_) => Ok(()),
+            Err(queue::QueueError::LeaseLost) => Err(StepError::Lost),
+            Err(error) => Err(store_error(error).into()),
+        }
+    }
+}
+
+/// What becomes of the job after a turn.
+enum Turn {
+    /// The run is over, or waits for an admin.
+    Done,
+    /// Go on at this instant.
+    Again(DateTime<Utc>),
+}
+
+/// Works on a run for one turn, then puts its job back or ends it.
+pub(crate) async fn work(engine: &Engine, lease: &Lease) -> Result<(), StoreError> {
+    let args: RunStep = serde_json::from_value(lease.args.clone())?;
+    let turn_ends = engine.crm.clock.now() + TURN;
+    let turn = loop {
+        match advance(engine, lease, &args).await {
+            Ok(None) if engine.crm.clock.now() < turn_ends => {}
+            Ok(None) => break Turn::Again(engine.crm.clock.now()),
+            Ok(Some(turn)) => break turn,
+            Err(StepError::Settled) => {}
+            // Somebody else goes on with it, or will when the lease ends.
+            Err(StepError::Lost) => return Ok(()),
+            Err(error) => break recover(engine, &args, error).await?,
+        }
+    };
+    let mut connection = engine.crm.pool.acquire().await?;
+    let now = engine.crm.clock.now();
+    let ended = match turn {
+        Turn::Done => queue::finish(&mut connection, lease, now).await,
+        Turn::Again(at) => queue::again(&mut connection, lease, at).await,
+    };
+    match ended {
+        Ok(()) | Err(queue::QueueError::LeaseLost) => Ok(()),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+/// One step. `None`: there is more to do at once.
+async fn advance(engine: &Engine, lease: &Lease, args: &RunStep) -> Result<Option<Turn>, StepError> {
+    let now = engine.crm.clock.now();
+    let mut tx = WorkspaceTx::begin(&engine.crm.pool, args.workspace_id, Actor::System, now).await?;
+    let Some(run) = runs::load(&mut tx, args.run_id).await? else { return Ok(Some(Turn::Done)) };
+    let Some(connection) = setup::connection(&mut tx, run.config_id).await? else { return Ok(Some(Turn::Done)) };
+    if run.state.is_over() || run.state == RunState::Held {
+        return Ok(Some(Turn::Done));
+    }
+    if run.cancel_requested {
+        end_run(&mut tx, &connection, &run, RunState::Cancelled, None).await?;
+        tx.commit().await?;
+        return Ok(Some(Turn::Done));
+    }
+    match connection.status {
+        ConnectionStatus::Connected => {}
+        ConnectionStatus::Paused => return Ok(Some(Turn::Again(now + LOOK_AGAIN))),
+        ConnectionStatus::Disconnected | ConnectionStatus::Error => {
+            let sentence = "The connection is not signed in. Reconnect it; the next sync goes on from here.";
+            end_run(&mut tx, &connection, &run, RunState::Failed, Some(("not_connected", sentence))).await?;
+            tx.commit().await?;
+            return Ok(Some(Turn::Done));
+        }
+    }
+    if let Some(until) = connection.limited_until.filter(|until| *until > now) {
+        return Ok(Some(Turn::Again(until)));
+    }
+    if run.state == RunState::Queued {
+        let started = start(&mut tx, &connection, &run).await?;
+        tx.commit().await?;
+        return Ok(if started { None } else { Some(Turn::Again(now + LOOK_AGAIN)) });
+    }
+    tx.commit().await?;
+    let position: Position = serde_json::from_value(run.position.clone()).map_err(StoreError::from)?;
+    let step = Step {
+        engine,
+        workspace_id: args.workspace_id,
+        run: &run,
+        connection: &connection,
+        position,
+        lease,
+        opened: Mutex::new(None),
+        started_at: now,
+    };
+    take(&step).await
+}
+
+async fn take(step: &Step<'_>) -> Result<Option<Turn>, StepError> {
+    settle::settle_open_intents(step).await?;
+    match &step.position.phase {
+        Phase::Prepare => read::prepare(step).await?,
+        Phase::Read(state) => read::page(step, state).await?,
+        Phase::Match(state) => matching::run(step, state).await?,
+        Phase::Push { after } => push::run(step, *after).await?,
+        Phase::Delete => deletes::run(step).await?,
+        Phase::Finish => {
+            let mut tx = step.begin().await?;
+            let failed = runs::failed_records(&mut tx, step.run.id).await?;
+            let state = if failed > 0 { RunState::Partial } else { RunState::Completed };
+            end_run(&mut tx, step.connection, step.run, state, None).await?;
+            tx.commit().await?;
+            return Ok(Some(Turn::Done));
+        }
+    };
+    Ok(None)
+}
+
+async fn start(tx: &mut WorkspaceTx, connection: &ConnectionSetup, run: &StoredRun) -> Result<bool, StepError> {
+    if !runs::start(tx, run.id).await? {
+        return Ok(false);
+    }
+    setup::complete_set_up(tx, connection.id).await?;
+    let entities = run.entities.iter().copied().filter(|entity| connection.entities.contains(entity)).collect();
+    let position = Position::start(entities);
+    let stored = serde_json::to_value(&position).map_err(StoreError::from)?;
+    runs::advance(tx, run.id, run.version + 1, &stored, &position.progress()).await?;
+    events::announce(tx, "run", run.id, run.config_id).await?;
+    Ok(true)
+}
+
+async fn end_run(
+    tx: &mut WorkspaceTx,
+    connection: &ConnectionSetup,
+    run: &StoredRun,
+    state: RunState,
+    error: Option<(&str, &str)>,
+) -> Result<(), StepError> {
+    if !runs::end(tx, run.id, run.version, state, error).await? {
+        return Err(StepError::Lost);
+    }
+    if run.trigger != RunTrigger::Manual {
+        runs::drop_empty_logs(tx, run.id).await?;
+    }
+    let log_status = match state {
+        RunState::Failed => Some(LogStatus::Failed),
+        RunState::Cancelled => Some(LogStatus::Cancelled),
+        _ => None,
+    };
+    let sentence = error.map(|(_, sentence)| sentence);
+    runs::end_logs(tx, run.id, log_status, sentence).await?;
+    let status = match state {
+        RunState::Completed => "success",
+        RunState::Failed => "failed",
+        _ => "partial",
+    };
+    let next = next_run(connection.frequency, connection.schedule.as_ref(), tx.now().timestamp_millis());
+    let next_sync_at = next.and_then(DateTime::from_timestamp_millis).filter(|_| connection.set_up || state.is_over());
+    setup::note_sync_end(tx, connection.id, &SyncEnd { status, error: sentence, next_sync_at }).await?;
+    let now = tx.now();
+    queue::hasten(tx.connection(), &connection.id.to_string(), now).await.map_err(store_error)?;
+    events::announce(tx, "run", run.id, run.config_id).await?;
+    Ok(())
+}
+
+/// What an error makes of the run (`sync.md`, "Errors").
+async fn recover(engine: &Engine, args: &RunStep, error: StepError) -> Result<Turn, StoreError> {
+    let now = engine.crm.clock.now();
+    let mut tx = WorkspaceTx::begin(&engine.crm.pool, args.workspace_id, Actor::System, now).await?;
+    let Some(run) = runs::load(&mut tx, args.run_id).await? else { return Ok(Turn::Done) };
+    let Some(connection) = setup::connection(&mut tx, run.config_id).await? else { return Ok(Turn::Done) };
+    tracing::warn!(run_id = %run.id, config_id = %run.config_id, error = %error, "a step of a run did not commit");
+    let turn = match &error {
+        StepError::Lost | StepError::Settled => Turn::Done,
+        StepError::Held(reason) => {
+            runs::hold(&mut tx, run.id, run.version, &run.position, reason).await?;
+            events::announce(&mut tx, "run", run.id, run.config_id).await?;
+            Turn::Done
+        }
+        StepError::Store(error) if !matches!(error, StoreError::Unavailable(_)) => {
+            let sentence = "Crosstie met a state that it does not understand and stopped before changing anything. Tell support the run's id.";
+            fail(&mut tx, &connection, &run, "internal", sentence).await?
+        }
+        StepError::Crm(ConnectorError::RateLimited { wait, .. }) => {
+            let until = now + TimeDelta::from_std(*wait).unwrap_or(TimeDelta::minutes(1));
+            setup::limit_until(&mut tx, connection.id, until).await?;
+            Turn::Again(until)
+        }
+        StepError::Access(AccessError::SignInNeeded) | StepError::Crm(ConnectorError::SignIn { .. }) => {
+            let sentence = format!(
+                "{} asks for a new sign-in. Press Reconnect; nothing is lost, the next sync goes on from here.",
+                connection.provider.title()
+            );
+            let turn = fail(&mut tx, &connection, &run, "sign_in", &sentence).await?;
+            setup::mark_error(&mut tx, connection.id, &sentence).await?;
+            turn
+        }
+        StepError::Access(AccessError::Refreshing) => Turn::Again(now + LOOK_AGAIN),
+        StepError::Access(error) => {
+            let sentence = format!("The connection cannot be used: {error}. An admin can mend it in the server's settings.");
+            fail(&mut tx, &connection, &run, "not_connected", &sentence).await?
+        }
+        StepError::Crm(ConnectorError::PositionExpired) => restart_window(&mut tx, &run, now).await?,
+        StepError::Crm(ConnectorError::Configuration { subject, .. }) => {
+            let sentence = format!(
+                "{} does not know or does not allow {subject}. Check the mappings and the connected user's rights.",
+                connection.provider.title()
+            );
+            fail(&mut tx, &connection, &run, "configuration", &sentence).await?
+        }
+        StepError::Crm(ConnectorError::Rejected { crm_code }) => {
+            let sentence = format!(
+                "{} refused a request ({crm_code}). Check the mappings; if they are right, tell support the run's id.",
+                connection.provider.title()
+            );
+            fail(&mut tx, &connection, &run, "rejected", &sentence).await?
+        }
+        StepError::Store(_) | StepError::Crm(_) => wait_and_retry(engine, &mut tx, &connection, &run).await?,
+    };
+    tx.commit().await?;
+    Ok(turn)
+}
+
+async fn fail(
+    tx: &mut WorkspaceTx,
+    connection: &ConnectionSetup,
+    run: &StoredRun,
+    code: &str,
+    sentence: &str,
+) -> Result<Turn, StoreError> {
+    match end_run(tx, connection, run, RunState::Failed, Some((code, sentence))).await {
+        Ok(()) | Err(StepError::Lost) => Ok(Turn::Done),
+        Err(StepError::Store(error)) => Err(error),
+        Err(other) => Err(StoreError::Unreadable(other.to_string())),
+    }
+}
+
+async fn restart_window(tx: &mut WorkspaceTx, run: &StoredRun, now: DateTime<Utc>) -> Result<Turn, StoreError> {
+    let mut position: Position = serde_json::from_value(run.position.clone())?;
+    if let Phase::Read(state) = &mut position.phase {
+        state.page = None;
+        position.processed = 0;
+    }
+    runs::advance(tx, run.id, run.version, &serde_json::to_value(&position)?, &position.progress()).await?;
+    Ok(Turn::Again(now))
+}
+
+async fn wait_and_retry(
+    engine: &Engine,
+    tx: &mut WorkspaceTx,
+    connection: &ConnectionSetup,
+    run: &StoredRun,
+) -> Result<Turn, StoreError> {
+    let mut position: Position = serde_json::from_value(run.position.clone())?;
+    position.tries += 1;
+    if position.tries > PATIENCE.1 {
+        let sentence = format!(
+            "{} did not answer for a while. Nothing is lost; the next sync goes on from here.",
+            connection.provider.title()
+        );
+        return fail(tx, connection, run, "crm_unavailable", &sentence).await;
+    }
+    runs::advance(tx, run.id, run.version, &serde_json::to_value(&position)?, &position.progress()).await?;
+    let mut jitter = [0_u8; 1];
+    engine.crm.rng.fill(&mut jitter);
+    let wait = if position.tries > PATIENCE.0 {
+        TimeDelta::minutes(1)
+    } else {
+        TimeDelta::milliseconds(backoff_ms(position.tries, f64::from(jitter[0]) / 255.0))
+    };
+    Ok(Turn::Again(tx.now() + wait))
+}

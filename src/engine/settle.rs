@@ -1,0 +1,147 @@
+//! Intents that a death or a lost answer left open: the CRM is asked what became of them before anything else is done.
+//!
+//! Once some are settled the step begins anew ([`StepError::Settled`]), because what it read is no longer true.
+
+use std::collections::HashMap;
+
+use super::context::EntityContext;
+use super::push::external_id;
+use super::push_outcome::move_base;
+use super::run::{Step, StepError};
+use crate::connectors::{CrmRecord, KeyLookup};
+use crate::model::{ChangeAction, Entity, LinkState};
+use crate::store::changes::{self, OpenIntent, Settlement};
+use crate::store::links::{self, LinkWrite};
+use crate::sync::{Assignment, Rule, same_meaning};
+
+/// Settles the first batch of open intents of the connection, if there are any.
+pub(crate) async fn settle_open_intents(step: &Step<'_>) -> Result<(), StepError> {
+    let mut tx = step.begin().await?;
+    let open = changes::open_intents(&mut tx, step.run.config_id).await?;
+    tx.commit().await?;
+    for entity in Entity::ALL.iter().copied() {
+        let intents: Vec<&OpenIntent> = open.iter().filter(|intent| intent.entity == entity).collect();
+        if let Some(chunk) = intents.chunks(step.connector()?.batch_size()).next() {
+            settle(step, entity, chunk).await?;
+            return Err(StepError::Settled);
+        }
+    }
+    Ok(())
+}
+
+async fn settle(step: &Step<'_>, entity: Entity, intents: &[&OpenIntent]) -> Result<(), StepError> {
+    let description = step.describe(entity).await?;
+    let mut tx = step.begin().await?;
+    let context = step.context(&mut tx, description).await?;
+    tx.commit().await?;
+    let (by_id, by_external_id) = read(step, &context, intents).await?;
+
+    let mut tx = step.begin().await?;
+    step.advance(&mut tx, &step.position).await?;
+    let record_ids: Vec<uuid::Uuid> = intents.iter().filter_map(|intent| intent.record_id).collect();
+    let stored = links::by_record_ids(&mut tx, step.run.config_id, entity, &record_ids).await?;
+    let mut settlements = Vec::new();
+    let mut writes = Vec::new();
+    for intent in intents {
+        let found = match (&intent.crm_record_id, intent.record_id) {
+            (Some(crm_id), _) => by_id.get(crm_id),
+            (None, Some(record_id)) => by_external_id.get(&external_id(step, record_id)),
+            (None, None) => None,
+        };
+        let link = stored.iter().find(|link| Some(link.id) == intent.link_id);
+        let applied = is_applied(&context, intent, found);
+        if let (true, Some(link)) = (applied, link) {
+            writes.push(applied_link(&context, intent, found, link.to_write()));
+        }
+        settlements.push(Settlement {
+            id: intent.id,
+            state: if applied { "done" } else { "refused" },
+            crm_record_id: found.map(|record| record.id.clone()),
+            refusal: None,
+        });
+    }
+    changes::settle(&mut tx, &settlements).await?;
+    links::write(&mut tx, step.run.config_id, entity, &writes).await?;
+    step.note_calls(&mut tx).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn read(
+    step: &Step<'_>,
+    context: &EntityContext,
+    intents: &[&OpenIntent],
+) -> Result<(HashMap<String, CrmRecord>, HashMap<String, CrmRecord>), StepError> {
+    let entity = context.entity;
+    let mut fields = context.crm_fields();
+    let external = step.connector()?.external_id_field(&context.description);
+    fields.extend(external.clone());
+    let fields = &fields;
+    let ids: Vec<String> = intents.iter().filter_map(|intent| intent.crm_record_id.clone()).collect();
+    let ids = &ids;
+    let by_id = if ids.is_empty() {
+        Vec::new()
+    } else {
+        step.call(|crm| async move { crm.connector.read_by_id(&crm.session, entity, fields, ids).await }).await?
+    };
+    let created: Vec<String> = intents
+        .iter()
+        .filter(|intent| intent.crm_record_id.is_none())
+        .filter_map(|intent| Some(external_id(step, intent.record_id?)))
+        .collect();
+    let mut by_external_id = HashMap::new();
+    if let (Some(field), false) = (external, created.is_empty()) {
+        let lookups = &[KeyLookup { field: field.clone(), values: created }];
+        let found =
+            step.call(|crm| async move { crm.connector.find(&crm.session, entity, fields, lookups).await }).await?;
+        for record in found {
+            if let Some(value) = record.fields.get(&field).cloned().flatten() {
+                by_external_id.insert(value, record);
+            }
+        }
+    }
+    Ok((by_id.into_iter().map(|record| (record.id.clone(), record)).collect(), by_external_id))
+}
+
+fn is_applied(context: &EntityContext, intent: &OpenIntent, found: Option<&CrmRecord>) -> bool {
+    match (intent.action, found) {
+        (ChangeAction::Delete, found) => found.is_none_or(|record| record.deleted),
+        // Ours by its external id: the create was applied, whatever has been edited there since.
+        (ChangeAction::Create, found) => found.is_some(),
+        (_, None) => false,
+        (_, Some(record)) => intent.fields.iter().all(|change| {
+            let field = context.fields.iter().find(|field| field.mapped.crm_field == change.field);
+            let kind = field.map_or(crate::model::FieldKind::Text, |field| field.mapped.crm_kind);
+            record.fields.get(&change.field).is_some_and(|now| same_meaning(kind, now, &change.after))
+        }),
+    }
+}
+
+/// The link of an intent that turned out applied: what was sent is the base.
+fn applied_link(
+    context: &EntityContext,
+    intent: &OpenIntent,
+    found: Option<&CrmRecord>,
+    mut link: LinkWrite,
+) -> LinkWrite {
+    if intent.action == ChangeAction::Delete {
+        return LinkWrite { state: LinkState::GoneApp, due: false, ..link };
+    }
+    link.state = LinkState::Linked;
+    link.crm_record_id = found.map(|record| record.id.clone()).or(link.crm_record_id);
+    for change in &intent.fields {
+        let assignment = Assignment {
+            field: change.field.clone(),
+            app_field: change.app_field.clone(),
+            before: change.before.clone(),
+            after: change.after.clone(),
+            rule: Rule::AppChanged,
+            changed_at: None,
+        };
+        move_base(context, &mut link, &assignment, &change.from_app.clone().flatten(), None);
+        link.seen.remove(&change.app_field);
+    }
+    // Edits made in the meantime, on either side, merge against that base.
+    link.due = true;
+    link
+}

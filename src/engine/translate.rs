@@ -1,0 +1,321 @@
+//! From rows and records to what the pure core merges: transforms run, values paired, references followed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bigdecimal::BigDecimal;
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::context::{EntityContext, Field};
+use crate::model::{Entity, FieldKind};
+use crate::store::app_rows::AppRow;
+use crate::store::links::StoredLink;
+use crate::store::{StoreError, WorkspaceTx, links};
+use crate::sync::{FieldBase, FieldState, Record, Value, same};
+use crate::transform::{Direction, TransformCall, TransformHost};
+
+/// Both sides of one record, as far as they are there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pair {
+    /// The link, if there is one.
+    pub link: Option<StoredLink>,
+    /// The app row.
+    pub app: Option<AppRow>,
+    /// The CRM's values as just read, by CRM field.
+    pub crm: Option<Record>,
+    /// When a person last changed the CRM record, epoch milliseconds.
+    pub crm_edited_at: Option<i64>,
+}
+
+/// References of a batch, both ways.
+#[derive(Debug, Default)]
+pub(crate) struct References {
+    to_app: HashMap<(Entity, String), Uuid>,
+    to_crm: HashMap<(Entity, Uuid), String>,
+}
+
+/// What transforms answered: by position of the pair and of the field, and direction.
+#[derive(Debug, Default)]
+pub(crate) struct Transformed(HashMap<(usize, usize, bool), (Value, Result<Value, String>)>);
+
+/// A pair's fields as the pure core takes them.
+#[derive(Debug)]
+pub(crate) struct Translated {
+    /// One state per field of the context, in its order.
+    pub states: Vec<FieldState>,
+    /// A reference has no partner yet: merge again in the next run.
+    pub waits: bool,
+}
+
+impl Pair {
+    /// The CRM's value of a field as far as it is known: just read, last seen, or as agreed.
+    pub(crate) fn crm_value(&self, field: &Field) -> Option<Value> {
+        if let Some(crm) = &self.crm {
+            return crm.get(&field.mapped.crm_field).cloned();
+        }
+        let link = self.link.as_ref()?;
+        let app_field = &field.mapped.app_field;
+        link.seen.get(app_field).cloned().or_else(|| link.base.get(app_field).map(|base| base.crm.clone()))
+    }
+
+    /// The app's value of a field; what a person decided stands in its place.
+    pub(crate) fn app_value(&self, field: &Field) -> Option<Value> {
+        let app_field = &field.mapped.app_field;
+        let decided = self.link.as_ref().and_then(|link| link.decision.get(app_field));
+        if let Some(choice) = decided.filter(|choice| choice.choice == "value") {
+            return Some(choice.value.clone());
+        }
+        let app = self.app.as_ref()?;
+        Some(app.fields.get(app_field).cloned().flatten())
+    }
+
+    fn base(&self, field: &Field) -> Option<&FieldBase> {
+        self.link.as_ref()?.base.get(&field.mapped.app_field)
+    }
+}
+
+impl References {
+    /// Follows the references of a batch by the links of the connection.
+    pub(crate) async fn load(
+        tx: &mut WorkspaceTx,
+        config_id: Uuid,
+        context: &EntityContext,
+        pairs: &[Pair],
+    ) -> Result<Self, StoreError> {
+        let mut references = References::default();
+        for field in &context.fields {
+            let Some(entity) = field.references else { continue };
+            let crm_ids: Vec<String> = pairs.iter().filter_map(|pair| pair.crm_value(field).flatten()).collect();
+            let record_ids: Vec<Uuid> = pairs
+                .iter()
+                .filter_map(|pair| pair.app_value(field).flatten())
+                .filter_map(|id| id.parse().ok())
+                .collect();
+            let to_app = links::record_ids_of(tx, config_id, entity, &crm_ids).await?;
+            references.to_app.extend(to_app.into_iter().map(|(crm_id, id)| ((entity, crm_id), id)));
+            let to_crm = links::crm_ids_of(tx, config_id, entity, &record_ids).await?;
+            references.to_crm.extend(to_crm.into_iter().map(|(id, crm_id)| ((entity, id), crm_id)));
+        }
+        Ok(references)
+    }
+}
+
+impl Transformed {
+    /// Runs the transforms that a merge of `pairs` will ask for: of values that are not as last agreed.
+    pub(crate) async fn run(host: &TransformHost, context: &EntityContext, pairs: &[Pair]) -> Self {
+        let mut keys = Vec::new();
+        let mut calls = Vec::new();
+        for (position, pair) in pairs.iter().enumerate() {
+            for (index, field) in context.fields.iter().enumerate() {
+                let Some(script) = &field.transform else { continue };
+                for to_app in [true, false] {
+                    let Some(value) = transform_input(pair, field, to_app) else { continue };
+                    keys.push((position, index, to_app, value.clone()));
+                    calls.push(TransformCall {
+                        script: script.clone(),
+                        direction: if to_app { Direction::ToApp } else { Direction::ToCrm },
+                        value,
+                        record: transform_record(pair, to_app),
+                    });
+                }
+            }
+        }
+        if calls.is_empty() {
+            return Transformed::default();
+        }
+        let answers = host.run(calls).await;
+        Transformed(
+            keys.into_iter()
+                .zip(answers)
+                .map(|((position, index, to_app, input), answer)| ((position, index, to_app), (input, answer)))
+                .collect(),
+        )
+    }
+
+    fn answer(&self, position: usize, index: usize, to_app: bool, input: &Value) -> Result<Value, String> {
+        match self.0.get(&(position, index, to_app)) {
+            Some((asked, answer)) if asked == input => answer.clone(),
+            // The row moved between reading and locking; the next run transforms the new value.
+            _ => Err("the value changed while it was being transformed; it is tried again in the next run".to_owned()),
+        }
+    }
+}
+
+/// Translates one pair; `position` is its place in the batch that [`Transformed::run`] was given.
+pub(crate) fn translate(
+    context: &EntityContext,
+    pair: &Pair,
+    position: usize,
+    references: &References,
+    transformed: &Transformed,
+) -> Translated {
+    let mut waits = false;
+    let states = context
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let state = field_state(pair, field, references, |to_app, input| {
+                transformed.answer(position, index, to_app, input)
+            });
+            waits |= state.is_none();
+            state.unwrap_or_else(|| not_observed(pair, field))
+        })
+        .collect();
+    Translated { states, waits }
+}
+
+fn field_state(
+    pair: &Pair,
+    field: &Field,
+    references: &References,
+    transform: impl Fn(bool, &Value) -> Result<Value, String>,
+) -> Option<FieldState> {
+    let base = pair.base(field).cloned();
+    let (app, crm) = (pair.app_value(field), pair.crm_value(field));
+    let (crm_as_app, app_as_crm) = match field.references {
+        Some(entity) => (
+            Ok(follow(crm.as_ref(), |id| references.to_app.get(&(entity, id.to_owned())).map(Uuid::to_string))?),
+            Ok(follow(app.as_ref(), |id| references.to_crm.get(&(entity, id.parse().ok()?)).cloned())?),
+        ),
+        None => {
+            (to_app_form(field, base.as_ref(), &crm, &transform), to_crm_form(field, base.as_ref(), &app, &transform))
+        }
+    };
+    let app_changed_at = pair.app.as_ref().map(|row| {
+        row.changed_at.get(&field.mapped.app_field).copied().unwrap_or(row.created_at)
+    });
+    let base = decided_base(pair, field, base, &app, &crm, &crm_as_app, &app_as_crm);
+    Some(FieldState { base, app, crm, crm_as_app, app_as_crm, app_changed_at, crm_changed_at: pair.crm_edited_at })
+}
+
+/// The id on the other side; outer `None` where it has no partner yet.
+fn follow(id: Option<&Value>, partner: impl Fn(&str) -> Option<String>) -> Option<Value> {
+    match id.and_then(Option::as_deref) {
+        None => Some(None),
+        Some(id) => partner(id).map(Some),
+    }
+}
+
+fn to_app_form(
+    field: &Field,
+    base: Option<&FieldBase>,
+    crm: &Option<Value>,
+    transform: impl Fn(bool, &Value) -> Result<Value, String>,
+) -> Result<Value, String> {
+    let Some(crm) = crm else { return Ok(None) };
+    if let Some(base) = base.filter(|base| same(field.mapped.crm_kind, &base.crm, crm)) {
+        return Ok(base.app.clone());
+    }
+    let value = if field.transform.is_some() && crm.is_some() { transform(true, crm)? } else { crm.clone() };
+    fit(field.mapped.app_kind, field.value_map.to_app(&value))
+}
+
+fn to_crm_form(
+    field: &Field,
+    base: Option<&FieldBase>,
+    app: &Option<Value>,
+    transform: impl Fn(bool, &Value) -> Result<Value, String>,
+) -> Result<Value, String> {
+    let Some(app) = app else { return Ok(None) };
+    if let Some(base) = base.filter(|base| same(field.mapped.app_kind, &base.app, app)) {
+        return Ok(base.crm.clone());
+    }
+    let value = field.value_map.to_crm(app);
+    if field.transform.is_some() && value.is_some() { transform(false, &value) } else { Ok(value) }
+}
+
+/// The value that a transform is needed for: `None` where the side is not observed, empty, or as last agreed.
+fn transform_input(pair: &Pair, field: &Field, to_app: bool) -> Option<Value> {
+    let base = pair.base(field);
+    if to_app {
+        let crm = pair.crm_value(field)?;
+        let agreed = base.is_some_and(|base| same(field.mapped.crm_kind, &base.crm, &crm));
+        (crm.is_some() && !agreed).then_some(crm)
+    } else {
+        let app = pair.app_value(field)?;
+        let agreed = base.is_some_and(|base| same(field.mapped.app_kind, &base.app, &app));
+        let value = field.value_map.to_crm(&app);
+        (value.is_some() && !agreed).then_some(value)
+    }
+}
+
+fn transform_record(pair: &Pair, to_app: bool) -> Record {
+    if to_app {
+        pair.crm.clone().unwrap_or_default()
+    } else {
+        pair.app.as_ref().map(|row| row.fields.clone()).unwrap_or_default()
+    }
+}
+
+/// A person's decision is an edit of the side that was chosen: the base becomes what the other side holds.
+fn decided_base(
+    pair: &Pair,
+    field: &Field,
+    base: Option<FieldBase>,
+    app: &Option<Value>,
+    crm: &Option<Value>,
+    crm_as_app: &Result<Value, String>,
+    app_as_crm: &Result<Value, String>,
+) -> Option<FieldBase> {
+    let Some(choice) = pair.link.as_ref().and_then(|link| link.decision.get(&field.mapped.app_field)) else {
+        return base;
+    };
+    match (choice.choice.as_str(), app, crm, crm_as_app, app_as_crm) {
+        ("crm", Some(app), _, _, Ok(app_as_crm)) => Some(FieldBase { crm: app_as_crm.clone(), app: app.clone() }),
+        ("app" | "value", _, Some(crm), Ok(crm_as_app), _) => {
+            Some(FieldBase { crm: crm.clone(), app: crm_as_app.clone() })
+        }
+        _ => base,
+    }
+}
+
+fn not_observed(pair: &Pair, field: &Field) -> FieldState {
+    FieldState {
+        base: pair.base(field).cloned(),
+        app: None,
+        crm: None,
+        crm_as_app: Ok(None),
+        app_as_crm: Ok(None),
+        app_changed_at: None,
+        crm_changed_at: None,
+    }
+}
+
+/// Spells a value as the app's column takes it, or says why it cannot.
+fn fit(kind: FieldKind, value: Value) -> Result<Value, String> {
+    let Some(text) = value else { return Ok(None) };
+    match kind {
+        FieldKind::Number | FieldKind::Money | FieldKind::Percent => text
+            .trim()
+            .parse::<BigDecimal>()
+            .map(|number| Some(number.normalized().to_plain_string()))
+            .map_err(|_| "the CRM's value is not a number".to_owned()),
+        FieldKind::Date => text
+            .get(..10)
+            .and_then(|day| day.parse::<NaiveDate>().ok())
+            .map(|day| Some(day.to_string()))
+            .ok_or_else(|| "the CRM's value is not a date".to_owned()),
+        _ => Ok(Some(text)),
+    }
+}
+
+/// The app-form values of a CRM record that has no partner yet, by app field, and what failed.
+pub(crate) fn app_form(context: &EntityContext, translated: &Translated) -> (Record, BTreeMap<String, String>) {
+    let mut form = Record::new();
+    let mut failures = BTreeMap::new();
+    for (field, state) in context.fields.iter().zip(&translated.states) {
+        if state.crm.is_none() {
+            continue;
+        }
+        match &state.crm_as_app {
+            Ok(value) => {
+                form.insert(field.mapped.app_field.clone(), value.clone());
+            }
+            Err(message) => {
+                failures.insert(field.mapped.app_field.clone(), message.clone());
+            }
+        }
+    }
+    (form, failures)
+}

@@ -1,0 +1,226 @@
+//! The control interface under `/_simulator`, and the page at `/`.
+
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::org::Org;
+use super::reply::Reply;
+use super::request::Asked;
+use super::rest::{parse_stamp, rfc3339, system_value};
+use super::schema::object_named;
+use super::seeding::user_id;
+use super::validate::RecordError;
+use super::{oauth, page};
+use crate::simulator::control::{Burst, Fault};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultsBody {
+    rules: Vec<Fault>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct ClockBody {
+    set: Option<Json>,
+    #[serde(rename = "advanceMs")]
+    advance_ms: Option<i64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct TokenBody {
+    scope: Option<String>,
+    expires_in: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResetBody {
+    seed: u64,
+    accounts: usize,
+    contacts: usize,
+    opportunities: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EditBody {
+    #[serde(default = "edit")]
+    action: String,
+    object: String,
+    id: Option<String>,
+    #[serde(default)]
+    fields: Map<String, Json>,
+    merge_into: Option<String>,
+    user: Option<String>,
+}
+
+fn edit() -> String {
+    "edit".to_owned()
+}
+
+/// Answers the control interface.
+pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
+    let path = asked.path.strip_prefix("/_simulator").unwrap_or("");
+    let done = || Reply::json(200, &json!({ "ok": true }));
+    let body = asked.json().unwrap_or_else(|| json!({}));
+    match (asked.method.as_str(), path) {
+        ("GET", "") => page::answer(org, asked),
+        ("GET", "/stats") => Reply::json(200, &stats(org)),
+        ("DELETE", "/stats") => {
+            org.stats.clear();
+            done()
+        }
+        ("POST", "/token") => match serde_json::from_value::<TokenBody>(body) {
+            Ok(wanted) => {
+                let scope = wanted.scope.unwrap_or_else(|| "api refresh_token".to_owned());
+                Reply::json(200, &oauth::granted(org, asked, &scope, wanted.expires_in))
+            }
+            Err(error) => invalid(&error.to_string()),
+        },
+        ("POST", "/token/expire") => {
+            oauth::expire_tokens(org);
+            done()
+        }
+        ("POST", "/token/revoke") => {
+            oauth::revoke_grants(org);
+            done()
+        }
+        ("POST", "/faults") => match serde_json::from_value::<FaultsBody>(body) {
+            Ok(faults) => {
+                org.faults.set(faults.rules);
+                done()
+            }
+            Err(error) => invalid(&error.to_string()),
+        },
+        ("DELETE", "/faults") => {
+            org.faults.set(Vec::new());
+            done()
+        }
+        ("POST", "/limits") => limits(org, &body),
+        ("POST", "/clock") => clock(org, body),
+        ("POST", "/settings") => settings(org, body),
+        ("POST", "/edit") => match serde_json::from_value::<EditBody>(body) {
+            Ok(wanted) => edited(org, wanted),
+            Err(error) => invalid(&error.to_string()),
+        },
+        ("POST", "/reset") => match serde_json::from_value::<ResetBody>(body) {
+            Ok(wanted) => match org.reset(wanted.seed, wanted.accounts, wanted.contacts, wanted.opportunities) {
+                Ok(()) => done(),
+                Err(error) => Reply::json(500, &json!({ "error": error.to_string() })),
+            },
+            Err(error) => invalid(&error.to_string()),
+        },
+        ("POST", "/page") => page::edited(org, asked),
+        ("GET", path) if path.starts_with("/records/") => records(org, path.trim_start_matches("/records/")),
+        _ => Reply::json(404, &json!({ "error": "the control interface has nothing here" })),
+    }
+}
+
+fn stats(org: &Org) -> Json {
+    let (calls, by_operation) = org.stats.report();
+    let records: Map<String, Json> = org
+        .world
+        .tables
+        .iter()
+        .map(|(name, table)| ((*name).to_owned(), json!(table.records.values().filter(|record| !record.deleted).count())))
+        .collect();
+    json!({ "calls": calls, "byOperation": by_operation, "records": records })
+}
+
+fn limits(org: &mut Org, body: &Json) -> Reply {
+    let Some(members) = body.as_object() else { return invalid("the body is not an object") };
+    for (name, value) in members {
+        match name.as_str() {
+            "daily" => match serde_json::from_value(value.clone()) {
+                Ok(daily) => org.small.daily_allowed = daily,
+                Err(error) => return invalid(&error.to_string()),
+            },
+            "burst" => match serde_json::from_value::<Option<Burst>>(value.clone()) {
+                Ok(burst) => org.small.burst = burst,
+                Err(error) => return invalid(&error.to_string()),
+            },
+            // Salesforce has no rate of its own for search.
+            "search" => {}
+            other => return invalid(&format!("unknown member {other}")),
+        }
+    }
+    org.touch();
+    Reply::json(200, &json!({ "ok": true }))
+}
+
+fn clock(org: &mut Org, body: Json) -> Reply {
+    let Ok(wanted) = serde_json::from_value::<ClockBody>(body) else { return invalid("set or advanceMs is wanted") };
+    if let Some(set) = wanted.set {
+        let Some(at) = set.as_i64().or_else(|| set.as_str().and_then(parse_stamp)) else {
+            return invalid("set is no instant");
+        };
+        org.set_clock(at);
+    }
+    if let Some(advance) = wanted.advance_ms {
+        let at = org.now() + advance;
+        org.set_clock(at);
+    }
+    Reply::json(200, &json!({ "now": rfc3339(org.now()) }))
+}
+
+fn settings(org: &mut Org, body: Json) -> Reply {
+    let mut merged = serde_json::to_value(&org.small.settings).unwrap_or_default();
+    if let (Json::Object(merged), Json::Object(given)) = (&mut merged, body) {
+        merged.extend(given);
+    }
+    match serde_json::from_value(merged.clone()) {
+        Ok(settings) => {
+            org.small.settings = settings;
+            org.touch();
+            Reply::json(200, &merged)
+        }
+        Err(error) => invalid(&error.to_string()),
+    }
+}
+
+fn edited(org: &mut Org, wanted: EditBody) -> Reply {
+    let Some(object) = object_named(&wanted.object) else { return invalid("there is no such object") };
+    let by = org.by(wanted.user.as_deref().unwrap_or(&user_id(1)));
+    let id = wanted.id.as_deref();
+    let missing = || RecordError::new("MISSING_ARGUMENT", "id is missing");
+    let done = match (wanted.action.as_str(), id) {
+        ("edit", Some(id)) => org.world.update(object, id, &wanted.fields, &by),
+        ("edit", None) => org.world.create(object, &wanted.fields, &by),
+        ("delete", Some(id)) => org.world.delete(object, id, &by),
+        ("undelete", Some(id)) => org.world.undelete(object, id, &by),
+        ("purge", Some(id)) => org.world.purge(object, id),
+        ("merge", Some(id)) => match &wanted.merge_into {
+            Some(into) => org.world.merge(object, id, into, &by),
+            None => Err(RecordError::new("MISSING_ARGUMENT", "mergeInto is missing")),
+        },
+        ("delete" | "undelete" | "purge" | "merge", None) => Err(missing()),
+        (other, _) => return invalid(&format!("the action {other} is not possible here")),
+    };
+    match done {
+        Ok(id) => Reply::json(200, &json!({ "id": id, "modifiedAt": rfc3339(super::world::whole_second(by.at)) })),
+        Err(error) => Reply::refused(&error),
+    }
+}
+
+fn records(org: &Org, object: &str) -> Reply {
+    let Some(object) = object_named(object) else { return invalid("there is no such object") };
+    let mut body = String::new();
+    for record in org.world.tables.get(object.name).into_iter().flat_map(|table| table.records.values()) {
+        let mut fields: Map<String, Json> =
+            record.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        for name in ["CreatedDate", "LastModifiedDate", "SystemModstamp", "MasterRecordId"] {
+            fields.insert(name.to_owned(), system_value(record, name).unwrap_or_default());
+        }
+        let line = json!({ "id": record.id, "deleted": record.deleted, "modifiedAt": rfc3339(record.stamp),
+                           "fields": fields, "associations": {} });
+        body.push_str(&line.to_string());
+        body.push('\n');
+    }
+    Reply { content_type: "application/x-ndjson", ..Reply::raw_json(body) }
+}
+
+fn invalid(message: &str) -> Reply {
+    Reply::json(422, &json!({ "error": message }))
+}

@@ -1,0 +1,355 @@
+//! Links between app records and CRM records, and the edits in the app that wait.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{StoreError, WorkspaceTx};
+use crate::model::{Entity, LinkState, Side};
+use crate::sync::{FieldBase, Value};
+
+/// Why a record could not be written, as kept on its link.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkFailure {
+    /// Crosstie's code.
+    pub code: String,
+    /// The CRM's code, for support.
+    pub crm_code: Option<String>,
+    /// Sentence for people.
+    pub message: String,
+    /// The side that could not be written.
+    pub side: Side,
+    /// Fields it is about (app field names where known).
+    pub fields: Vec<String>,
+    /// Whether trying again without a change can help.
+    pub retryable: bool,
+}
+
+/// What a person decided about one field.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FieldChoice {
+    /// `app`, `crm` or `value`.
+    pub choice: String,
+    /// The value in app form, for `value`.
+    pub value: Value,
+}
+
+/// A link as stored.
+#[derive(Debug, Clone)]
+pub struct StoredLink {
+    /// The link.
+    pub id: Uuid,
+    /// The app record.
+    pub record_id: Option<Uuid>,
+    /// The CRM record.
+    pub crm_record_id: Option<String>,
+    /// Its state.
+    pub state: LinkState,
+    /// Both values of each mapping at the last agreement, by app field.
+    pub base: BTreeMap<String, FieldBase>,
+    /// The CRM's values as last read that are not settled, by app field.
+    pub seen: BTreeMap<String, Value>,
+    /// The CRM's newest known stamp, epoch milliseconds.
+    pub crm_modified_at: Option<i64>,
+    /// When a person last changed the record in the CRM, epoch milliseconds.
+    pub crm_edited_at: Option<i64>,
+    /// Why it could not be written.
+    pub failure: Option<LinkFailure>,
+    /// Merge in the next run.
+    pub due: bool,
+    /// What a person decided, by app field (`*`: about a delete).
+    pub decision: BTreeMap<String, FieldChoice>,
+    /// The engine deleted the app record.
+    pub deleted_by_engine: bool,
+}
+
+/// What a link becomes. Written by one statement for a whole batch.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct LinkWrite {
+    /// The link; a new id makes a new link.
+    pub id: Uuid,
+    /// The app record.
+    pub record_id: Option<Uuid>,
+    /// The CRM record.
+    pub crm_record_id: Option<String>,
+    /// Its state.
+    pub state: LinkState,
+    /// The bases.
+    pub base: BTreeMap<String, FieldBase>,
+    /// The CRM's values that are not settled.
+    pub seen: BTreeMap<String, Value>,
+    /// The CRM's newest known stamp.
+    pub crm_modified_at: Option<DateTime<Utc>>,
+    /// When a person last changed the record in the CRM.
+    pub crm_edited_at: Option<DateTime<Utc>>,
+    /// Why it could not be written.
+    pub failure: Option<LinkFailure>,
+    /// Merge in the next run.
+    pub due: bool,
+    /// Decisions that are not carried out yet.
+    pub decision: Option<BTreeMap<String, FieldChoice>>,
+    /// A delete that waits for the run's end.
+    pub pending_delete: Option<Side>,
+    /// The engine deleted the app record.
+    pub deleted_by_engine: bool,
+}
+
+impl StoredLink {
+    /// The link unchanged, ready to be changed.
+    pub fn to_write(&self) -> LinkWrite {
+        LinkWrite {
+            id: self.id,
+            record_id: self.record_id,
+            crm_record_id: self.crm_record_id.clone(),
+            state: self.state,
+            base: self.base.clone(),
+            seen: self.seen.clone(),
+            crm_modified_at: self.crm_modified_at.and_then(DateTime::from_timestamp_millis),
+            crm_edited_at: self.crm_edited_at.and_then(DateTime::from_timestamp_millis),
+            failure: self.failure.clone(),
+            due: self.due,
+            decision: (!self.decision.is_empty()).then(|| self.decision.clone()),
+            pending_delete: None,
+            deleted_by_engine: self.deleted_by_engine,
+        }
+    }
+}
+
+struct LinkRow {
+    id: Uuid,
+    record_id: Option<Uuid>,
+    crm_record_id: Option<String>,
+    state: String,
+    base: serde_json::Value,
+    seen: serde_json::Value,
+    crm_modified_at: Option<DateTime<Utc>>,
+    crm_edited_at: Option<DateTime<Utc>>,
+    failure: Option<serde_json::Value>,
+    due: bool,
+    decision: Option<serde_json::Value>,
+    deleted_by_engine: bool,
+}
+
+impl LinkRow {
+    fn read(self) -> Result<StoredLink, StoreError> {
+        Ok(StoredLink {
+            id: self.id,
+            record_id: self.record_id,
+            crm_record_id: self.crm_record_id,
+            state: self.state.parse()?,
+            base: serde_json::from_value(self.base)?,
+            seen: serde_json::from_value(self.seen)?,
+            crm_modified_at: self.crm_modified_at.map(|at| at.timestamp_millis()),
+            crm_edited_at: self.crm_edited_at.map(|at| at.timestamp_millis()),
+            failure: self.failure.map(serde_json::from_value).transpose()?,
+            due: self.due,
+            decision: self.decision.map(serde_json::from_value).transpose()?.unwrap_or_default(),
+            deleted_by_engine: self.deleted_by_engine,
+        })
+    }
+}
+
+/// Links of these CRM records in any state but `apart`.
+pub async fn by_crm_ids(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    crm_ids: &[String],
+) -> Result<Vec<StoredLink>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query_as!(
+        LinkRow,
+        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
+                deleted_by_engine
+         FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4) AND state <> 'apart'",
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        crm_ids
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(LinkRow::read).collect()
+}
+
+/// Links of these app records in any state but `apart`.
+pub async fn by_record_ids(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    record_ids: &[Uuid],
+) -> Result<Vec<StoredLink>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query_as!(
+        LinkRow,
+        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
+                deleted_by_engine
+         FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4) AND state <> 'apart'",
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        record_ids
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(LinkRow::read).collect()
+}
+
+/// Inserts or rewrites links.
+pub async fn write(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    links: &[LinkWrite],
+) -> Result<(), StoreError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    sqlx::query!(
+        "INSERT INTO crm_record_links AS l (workspace_id, id, config_id, entity_type, record_id, crm_record_id, state, base,
+           seen, crm_modified_at, crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, created_at, updated_at)
+         SELECT $1, r.id, $2, $3, r.record_id, r.crm_record_id, r.state, r.base, r.seen, r.crm_modified_at, r.crm_edited_at,
+           nullif(r.failure, 'null'), r.due, nullif(r.decision, 'null'), r.pending_delete, r.deleted_by_engine, $5, $5
+         FROM jsonb_to_recordset($4) AS r (id uuid, record_id uuid, crm_record_id text, state text, base jsonb, seen jsonb,
+           crm_modified_at timestamptz, crm_edited_at timestamptz, failure jsonb, due boolean, decision jsonb,
+           pending_delete text, deleted_by_engine boolean)
+         ON CONFLICT (workspace_id, id) DO UPDATE SET record_id = excluded.record_id, crm_record_id = excluded.crm_record_id,
+           state = excluded.state, base = excluded.base, seen = excluded.seen, crm_modified_at = excluded.crm_modified_at,
+           crm_edited_at = excluded.crm_edited_at, failure = excluded.failure, due = excluded.due,
+           decision = excluded.decision, pending_delete = excluded.pending_delete,
+           deleted_by_engine = excluded.deleted_by_engine, updated_at = excluded.updated_at",
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        serde_json::to_value(links)?,
+        now
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// CRM id of each of these app records, where an open link pairs them.
+pub async fn crm_ids_of(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    record_ids: &[Uuid],
+) -> Result<BTreeMap<Uuid, String>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query!(
+        r#"SELECT record_id AS "record_id!", crm_record_id AS "crm_record_id!" FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4)
+           AND state IN ('linked', 'out_of_scope') AND crm_record_id IS NOT NULL"#,
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        record_ids
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.record_id, row.crm_record_id)).collect())
+}
+
+/// App record of each of these CRM records, where an open link pairs them.
+pub async fn record_ids_of(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    crm_ids: &[String],
+) -> Result<BTreeMap<String, Uuid>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query!(
+        r#"SELECT record_id AS "record_id!", crm_record_id AS "crm_record_id!" FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4)
+           AND state IN ('linked', 'out_of_scope') AND record_id IS NOT NULL"#,
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        crm_ids
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.crm_record_id, row.record_id)).collect())
+}
+
+/// Number of open links.
+pub async fn count_open(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity) -> Result<i64, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND state IN ('linked', 'creating', 'out_of_scope')"#,
+        workspace_id,
+        config_id,
+        entity.as_str()
+    )
+    .fetch_one(tx.connection())
+    .await?)
+}
+
+/// Links whose records wait for a delete, by side, oldest first.
+pub async fn pending_deletes(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    side: Side,
+    most: i64,
+) -> Result<Vec<StoredLink>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query_as!(
+        LinkRow,
+        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
+                deleted_by_engine
+         FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4 ORDER BY id LIMIT $5",
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        side.as_str(),
+        most
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(LinkRow::read).collect()
+}
+
+/// How many records wait for a delete.
+pub async fn count_pending_deletes(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    side: Side,
+) -> Result<i64, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4"#,
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        side.as_str()
+    )
+    .fetch_one(tx.connection())
+    .await?)
+}
+
+/// An admin rejected the deletes: the records stay, their links are closed.
+pub async fn reject_deletes(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<u64, StoreError> {
+    let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    Ok(sqlx::query!(
+        "UPDATE crm_record_links SET state = CASE pending_delete WHEN 'app' THEN 'gone_crm' ELSE 'gone_app' END,
+           pending_delete = NULL, updated_at = $3
+         WHERE workspace_id = $1 AND config_id = $2 AND pending_delete IS NOT NULL",
+        workspace_id,
+        config_id,
+        now
+    )
+    .execute(tx.connection())
+    .await?
+    .rows_affected())
+}

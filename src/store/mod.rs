@@ -1,0 +1,27 @@
+//! All SQL, one module per aggregate.
+//!
+//! Must not know: HTTP, connectors, screens. Opens no transaction itself: every function takes a [`WorkspaceTx`], so that
+//! row-level security binds each statement and a use case decides what commits together.
+//! Invariant: no statement runs outside a workspace but the look-ups of [`lookup`], which return ids only.
+
+pub mod api_keys;
+pub mod app_rows;
+pub mod auth;
+pub mod changes;
+pub mod credentials;
+mod error;
+pub mod events;
+pub mod frame;
+pub mod links;
+pub mod lookup;
+mod migrate;
+pub mod pending;
+pub mod people;
+pub mod questions;
+pub mod runs;
+pub mod setup;
+mod tx;
+
+pub use error::StoreError;
+pub use migrate::{MigrateError, ROLES_SQL, migrate};
+pub use tx::{Actor, WorkspaceTx};

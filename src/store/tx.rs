@@ -1,0 +1,115 @@
+//! The way to query: a transaction that works for one workspace.
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// On whose behalf a transaction runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A worker, for the workspace that its job belongs to.
+    System,
+    /// A signed-in person.
+    Person(Uuid),
+}
+
+/// A transaction bound to a workspace, an actor and an instant. Rolls back when dropped.
+#[derive(Debug)]
+pub struct WorkspaceTx {
+    transaction: Transaction<'static, Postgres>,
+    workspace_id: Uuid,
+    now: DateTime<Utc>,
+}
+
+impl WorkspaceTx {
+    /// Begins a transaction that sees and touches `workspace_id` only. `now` stamps what it writes.
+    pub async fn begin(
+        pool: &PgPool,
+        workspace_id: Uuid,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let scope = format!("SET LOCAL app.workspace_id = '{workspace_id}'; {}", actor_settings(actor));
+        Self::begin_scoped(pool, &scope, workspace_id, now).await
+    }
+
+    /// Begins a transaction before the workspace is known: only look-ups and the person's own rows.
+    pub async fn begin_without_workspace(
+        pool: &PgPool,
+        actor: Actor,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        Self::begin_scoped(pool, &actor_settings(actor), Uuid::nil(), now).await
+    }
+
+    async fn begin_scoped(
+        pool: &PgPool,
+        scope: &str,
+        workspace_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        // True SET LOCAL statements, because set_config() does not travel to the nodes of a distributed Postgres. Nothing in
+        // this text comes from outside: ids and an instant only.
+        let begin = format!(
+            "BEGIN; SET LOCAL ROLE crosstie_app; SET LOCAL crosstie.now = '{}'; {scope}",
+            now.format("%Y-%m-%d %H:%M:%S%.6f+00")
+        );
+        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(WorkspaceTx { transaction, workspace_id, now })
+    }
+
+    /// The workspace of this transaction; nil before one is known.
+    pub fn workspace_id(&self) -> Uuid {
+        self.workspace_id
+    }
+
+    /// The instant of this transaction.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The connection to run a statement on.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// From here to [`WorkspaceTx::end_engine_write`] statements are the engine's own for this connection: the capture
+    /// triggers skip it, so that a write is never taken for an edit.
+    pub async fn begin_engine_write(&mut self, config_id: Uuid) -> Result<(), StoreError> {
+        let statement = format!("SET LOCAL crosstie.connection = '{config_id}'");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Ends what [`WorkspaceTx::begin_engine_write`] began.
+    pub async fn end_engine_write(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("SET LOCAL crosstie.connection = ''").execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Marks a point to return to where a row is refused.
+    pub async fn savepoint(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("SAVEPOINT row").execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Returns to the last [`WorkspaceTx::savepoint`].
+    pub async fn rollback_to_savepoint(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("ROLLBACK TO SAVEPOINT row").execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Commits.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+fn actor_settings(actor: Actor) -> String {
+    match actor {
+        Actor::System => "SET LOCAL app.actor = 'system'".to_owned(),
+        Actor::Person(user_id) => format!("SET LOCAL app.actor = 'person'; SET LOCAL app.user_id = '{user_id}'"),
+    }
+}

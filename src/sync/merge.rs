@@ -1,0 +1,271 @@
+//! Three-way merge of one record, field by field (`sync.md`, "Merging one record").
+//!
+//! Fields of a group (an address, amount with currency) merge as one: each counts as changed on a side where any of them
+//! did, and the winner takes them all.
+
+use std::collections::HashMap;
+
+use super::mapping::{MappedField, group_of};
+use super::merge_types::{
+    Assignment, CrmWriteBase, Decision, FieldBase, FieldConflict, FieldFailure, FieldState, MergeContext, Note, Rule,
+};
+use super::normalise::{same, same_meaning};
+use super::policy::settle;
+use super::Value;
+use crate::model::{FieldKind, Side};
+
+/// Decides every field of one record.
+pub fn merge(fields: &[(&MappedField, FieldState)], context: &MergeContext) -> Decision {
+    let compared: Vec<Option<Compared<'_>>> = fields.iter().map(|(field, state)| Compared::new(field, state)).collect();
+    let groups = torn_groups(&compared);
+    let mut decision = Decision::default();
+    for ((field, _), compared) in fields.iter().zip(compared) {
+        match compared {
+            None => decision.notes.push(Note::NotObserved { app_field: field.app_field.clone() }),
+            Some(mut compared) => {
+                if group_of(&field.app_field).is_some_and(|group| groups.contains_key(group)) {
+                    compared.app_changed = true;
+                    compared.crm_changed = true;
+                }
+                decide(&compared, context, &mut decision);
+            }
+        }
+    }
+    decision
+}
+
+/// The base of a field that the engine wrote into the app: what Postgres stored, and the CRM value that it came from.
+pub fn base_after_app_write(crm_value: &Value, stored: &Value) -> FieldBase {
+    FieldBase { crm: crm_value.clone(), app: stored.clone() }
+}
+
+/// The base of a field that the engine wrote into the CRM. `stored` is the CRM's image after, where it gives one.
+pub fn base_after_crm_write(
+    kind: FieldKind,
+    sent: &Value,
+    sent_from_app: &Value,
+    stored: Option<&Value>,
+    previous: Option<&FieldBase>,
+) -> CrmWriteBase {
+    let moved = |crm: &Value| CrmWriteBase::Moved(FieldBase { crm: crm.clone(), app: sent_from_app.clone() });
+    match stored {
+        None => moved(sent),
+        Some(stored) if same_meaning(kind, stored, sent) => moved(stored),
+        Some(stored) if previous.is_some_and(|base| same(kind, &base.crm, stored)) => CrmWriteBase::Kept,
+        // A third value: with the sent one as base it merges as the CRM's own edit.
+        Some(_) => moved(sent),
+    }
+}
+
+/// A field of which both sides were observed.
+struct Compared<'a> {
+    field: &'a MappedField,
+    state: &'a FieldState,
+    app: &'a Value,
+    crm: &'a Value,
+    app_changed: bool,
+    crm_changed: bool,
+    agree: bool,
+}
+
+impl<'a> Compared<'a> {
+    fn new(field: &'a MappedField, state: &'a FieldState) -> Option<Self> {
+        let (app, crm) = (state.app.as_ref()?, state.crm.as_ref()?);
+        let (app_changed, crm_changed) = match &state.base {
+            Some(base) => (!same(field.app_kind, &base.app, app), !same(field.crm_kind, &base.crm, crm)),
+            None => (app.is_some(), crm.is_some()),
+        };
+        let changed = app_changed || crm_changed || state.base.is_none();
+        let agree = !changed
+            || state.crm_as_app.as_ref().is_ok_and(|crm_as_app| same_meaning(field.app_kind, crm_as_app, app))
+            || state.app_as_crm.as_ref().is_ok_and(|app_as_crm| same_meaning(field.crm_kind, crm, app_as_crm));
+        Some(Compared { field, state, app, crm, app_changed, crm_changed, agree })
+    }
+
+    fn is_first_meeting(&self) -> bool {
+        self.state.base.is_none()
+    }
+
+    fn base_app(&self) -> Value {
+        self.state.base.as_ref().and_then(|base| base.app.clone())
+    }
+}
+
+/// Groups that both sides changed and that differ somewhere.
+fn torn_groups(compared: &[Option<Compared<'_>>]) -> HashMap<&'static str, ()> {
+    let mut groups: HashMap<&'static str, (bool, bool, bool)> = HashMap::new();
+    for compared in compared.iter().flatten() {
+        if let Some(group) = group_of(&compared.field.app_field).filter(|_| !compared.is_first_meeting()) {
+            let (app, crm, differ) = groups.entry(group).or_default();
+            *app |= compared.app_changed && !compared.agree;
+            *crm |= compared.crm_changed && !compared.agree;
+            *differ |= !compared.agree;
+        }
+    }
+    groups.into_iter().filter(|(_, (app, crm, differ))| *app && *crm && *differ).map(|(group, _)| (group, ())).collect()
+}
+
+fn decide(compared: &Compared<'_>, context: &MergeContext, decision: &mut Decision) {
+    let direction = compared.field.direction;
+    if compared.agree {
+        agree(compared, decision);
+        return;
+    }
+    match (compared.app_changed, compared.crm_changed) {
+        // A first meeting of two empty sides agrees; with a base nothing has changed.
+        (false, false) => {}
+        (false, true) if direction.pulls() => {
+            let rule = if compared.is_first_meeting() { Rule::FirstMeetingOneSide } else { Rule::CrmChanged };
+            to_app(compared, context, decision, rule);
+        }
+        (false, true) => rests(compared, decision, Side::Crm),
+        (true, false) if direction.pushes() => {
+            let rule = if compared.is_first_meeting() { Rule::FirstMeetingOneSide } else { Rule::AppChanged };
+            to_crm(compared, decision, rule);
+        }
+        (true, false) => rests(compared, decision, Side::App),
+        (true, true) => both_changed(compared, context, decision),
+    }
+}
+
+fn agree(compared: &Compared<'_>, decision: &mut Decision) {
+    let now = FieldBase { crm: compared.crm.clone(), app: compared.app.clone() };
+    if compared.state.base.as_ref() != Some(&now) {
+        decision.new_base.push((compared.field.app_field.clone(), now));
+    }
+}
+
+fn both_changed(compared: &Compared<'_>, context: &MergeContext, decision: &mut Decision) {
+    let direction = compared.field.direction;
+    match (direction.pulls(), direction.pushes()) {
+        (false, false) => rests(compared, decision, Side::App),
+        (true, false) => {
+            overwritten(compared, decision, Side::App);
+            to_app(compared, context, decision, Rule::DirectionPull);
+        }
+        (false, true) => {
+            overwritten(compared, decision, Side::Crm);
+            to_crm(compared, decision, Rule::DirectionPush);
+        }
+        (true, true) => conflict(compared, context, decision),
+    }
+}
+
+fn conflict(compared: &Compared<'_>, context: &MergeContext, decision: &mut Decision) {
+    let crm_as_app = match &compared.state.crm_as_app {
+        Ok(value) => value.clone(),
+        Err(message) => {
+            fail(compared, decision, Side::App, "transform_failed", message.clone());
+            keep_seen(compared, decision);
+            return;
+        }
+    };
+    let settled = settle(compared.field.rule, context, compared.state);
+    decision.conflicts.push(FieldConflict {
+        app_field: compared.field.app_field.clone(),
+        app: compared.app.clone(),
+        crm_as_app,
+        crm_raw: compared.crm.clone(),
+        base_app: compared.base_app(),
+        decided: settled.map(|(_, rule)| rule),
+        winner: settled.map(|(side, _)| side),
+    });
+    match settled {
+        None => keep_seen(compared, decision),
+        Some((Side::Crm, rule)) => {
+            overwritten(compared, decision, Side::App);
+            to_app(compared, context, decision, rule);
+        }
+        Some((Side::App, rule)) => {
+            overwritten(compared, decision, Side::Crm);
+            to_crm(compared, decision, rule);
+        }
+    }
+}
+
+fn to_app(compared: &Compared<'_>, context: &MergeContext, decision: &mut Decision, rule: Rule) {
+    match &compared.state.crm_as_app {
+        Ok(value) => decision.to_app.push(Assignment {
+            field: compared.field.app_field.clone(),
+            app_field: compared.field.app_field.clone(),
+            before: compared.app.clone(),
+            after: value.clone(),
+            rule,
+            changed_at: compared.state.crm_changed_at.map(|at| at - context.clock_skew_ms),
+        }),
+        Err(message) => {
+            fail(compared, decision, Side::App, "transform_failed", message.clone());
+            keep_seen(compared, decision);
+        }
+    }
+}
+
+fn to_crm(compared: &Compared<'_>, decision: &mut Decision, rule: Rule) {
+    keep_seen(compared, decision);
+    if !compared.field.crm_updateable {
+        decision.notes.push(Note::Rests { app_field: compared.field.app_field.clone(), side: Side::App });
+        return;
+    }
+    let value = match &compared.state.app_as_crm {
+        Ok(value) => value.clone(),
+        Err(message) => return fail(compared, decision, Side::Crm, "transform_failed", message.clone()),
+    };
+    if let Some(sentence) = too_long(compared.field, &value) {
+        return fail(compared, decision, Side::Crm, "value_too_long", sentence);
+    }
+    decision.to_crm.push(Assignment {
+        field: compared.field.crm_field.clone(),
+        app_field: compared.field.app_field.clone(),
+        before: compared.crm.clone(),
+        after: value,
+        rule,
+        changed_at: compared.state.app_changed_at,
+    });
+}
+
+fn too_long(field: &MappedField, value: &Value) -> Option<String> {
+    let most = usize::try_from(field.crm_max_length?).ok()?;
+    let length = value.as_deref()?.chars().count();
+    (length > most && field.crm_kind != FieldKind::Reference).then(|| {
+        format!(
+            "{} has {length} characters and the CRM takes {most}. Shorten it here, then it is sent by itself.",
+            field.app_field
+        )
+    })
+}
+
+fn rests(compared: &Compared<'_>, decision: &mut Decision, side: Side) {
+    decision.notes.push(Note::Rests { app_field: compared.field.app_field.clone(), side });
+    keep_seen(compared, decision);
+}
+
+fn overwritten(compared: &Compared<'_>, decision: &mut Decision, side: Side) {
+    let value = if side == Side::App { compared.app } else { compared.crm };
+    decision.notes.push(Note::Overwritten {
+        app_field: compared.field.app_field.clone(),
+        side,
+        value: value.clone(),
+    });
+}
+
+/// Keeps the CRM's value on the link while it is neither the base nor settled.
+fn keep_seen(compared: &Compared<'_>, decision: &mut Decision) {
+    let is_base = compared.state.base.as_ref().is_some_and(|base| base.crm == *compared.crm);
+    if !is_base {
+        decision.seen.push((compared.field.app_field.clone(), compared.crm.clone()));
+    }
+}
+
+fn fail(compared: &Compared<'_>, decision: &mut Decision, side: Side, code: &'static str, message: String) {
+    let app_field = compared.field.app_field.clone();
+    let message = if code == "transform_failed" {
+        format!("{app_field} could not be brought over: {message}. Correct the value or the mapping, then retry.")
+    } else {
+        message
+    };
+    decision.failures.push(FieldFailure { app_field, side, code, message });
+}
+
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The pure core: decides what a sync does.
+//!
+//! Must not know: Postgres, HTTP, the clock, randomness, logging, async. Invariant: values in, values out; the same
+//! arguments always give the same answer, and nothing that either side holds is forgotten by a decision.
+
+mod backoff;
+mod default_mappings;
+mod delete;
+mod mapping;
+mod matching;
+mod merge;
+mod merge_types;
+mod normalise;
+mod policy;
+mod schedule;
+mod value;
+
+pub use backoff::backoff_ms;
+pub use default_mappings::{DefaultMapping, default_mappings};
+pub use delete::{DeleteDecision, decide_delete, guard_holds};
+pub use mapping::{MappedField, ValueMap, group_of};
+pub use matching::{Candidate, MatchOutcome, match_keys, match_records};
+pub use merge::{base_after_app_write, base_after_crm_write, merge};
+pub use merge_types::{
+    Assignment, CrmWriteBase, Decision, FieldBase, FieldConflict, FieldFailure, FieldState, MergeContext, Note, Rule,
+};
+pub use normalise::{normalise, same, same_meaning};
+pub use schedule::{next_run, next_runs, validate_schedule};
+pub use value::{Record, Value};

@@ -1,0 +1,28 @@
+//! Who wins a conflict (`sync.md`, "Policies").
+
+use super::merge_types::{FieldState, MergeContext, Rule};
+use crate::model::{ConflictPolicy, FieldRule, Side};
+
+/// The winner and the rule that made it; `None` waits for a person. A field's rule goes before the connection's policy.
+pub(super) fn settle(rule: Option<FieldRule>, context: &MergeContext, state: &FieldState) -> Option<(Side, Rule)> {
+    match (rule, context.policy) {
+        (Some(FieldRule::UseApp), _) => Some((Side::App, Rule::FieldRuleUseApp)),
+        (Some(FieldRule::UseCrm), _) => Some((Side::Crm, Rule::FieldRuleUseCrm)),
+        (None, ConflictPolicy::AppWins) => Some((Side::App, Rule::AppWins)),
+        (None, ConflictPolicy::CrmWins) => Some((Side::Crm, Rule::CrmWins)),
+        (None, ConflictPolicy::LastWriteWins) => {
+            let side = later(state.app_changed_at, state.crm_changed_at, context);
+            Some((side, Rule::LastWriteWins))
+        }
+        (None, ConflictPolicy::ManualReview) => None,
+    }
+}
+
+/// The side of the later edit, once the difference of the clocks is taken out; within the tie window or without a time the
+/// CRM's.
+pub(super) fn later(app_at: Option<i64>, crm_at: Option<i64>, context: &MergeContext) -> Side {
+    match (app_at, crm_at) {
+        (Some(app_at), Some(crm_at)) if app_at - (crm_at - context.clock_skew_ms) > context.tie_window_ms => Side::App,
+        _ => Side::Crm,
+    }
+}

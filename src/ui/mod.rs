@@ -1,0 +1,18 @@
+//! The pages. Leptos on both sides: the server renders every page completely, the browser takes it over.
+//!
+//! Must not know: anything but `view` and `model`; `service` only inside server-function bodies. Invariant: every page is
+//! complete and every form works without script; every state has an address.
+
+pub mod browser;
+pub mod components;
+pub mod server;
+
+mod app;
+mod layout;
+mod routes;
+mod shell;
+mod sign_in;
+
+pub use app::App;
+pub use layout::{use_reason, use_viewer};
+pub use shell::shell;

@@ -1,0 +1,21 @@
+//! The index of the pages: address, page, and how it is rendered (always completely, on the server).
+
+use leptos::prelude::*;
+use leptos_router::components::{ParentRoute, Redirect, Route, Routes};
+use leptos_router::{SsrMode, StaticSegment};
+
+use super::layout::{Frame, NotFound};
+use super::sign_in::SignInPage;
+
+/// Every page.
+#[component]
+pub fn Pages() -> impl IntoView {
+    view! {
+        <Routes fallback=NotFound>
+            <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async />
+            <ParentRoute path=StaticSegment("") view=Frame ssr=SsrMode::Async>
+                <Route path=StaticSegment("") view=|| view! { <Redirect path="/integrations" /> } ssr=SsrMode::Async />
+            </ParentRoute>
+        </Routes>
+    }
+}

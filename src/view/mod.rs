@@ -1,0 +1,13 @@
+//! What a screen or an API client sees, shared by server and browser.
+//!
+//! Must not know: anything but `model`. Invariant: a view carries text that is ready to be read, and epoch
+//! milliseconds where something counts; the browser formats no dates and no numbers but "how long ago".
+
+pub mod frame;
+pub mod instant;
+pub mod problem;
+pub mod runs;
+pub mod session;
+
+pub use instant::Moment;
+pub use problem::{FieldError, Problem};
