@@ -46,10 +46,7 @@ pub(super) async fn login(
 }
 
 /// Ends the session.
-pub(super) async fn logout(
-    State(services): State<Services>,
-    viewer: Viewer,
-) -> Result<WithCookie<Success>, Problem> {
+pub(super) async fn logout(State(services): State<Services>, viewer: Viewer) -> Result<WithCookie<Success>, Problem> {
     let cookie = auth::sign_out(&services, &viewer).await?;
     Ok(([(SET_COOKIE, cookie)], Json(Success { success: true })))
 }

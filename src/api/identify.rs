@@ -32,10 +32,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-async fn viewer_of(
-    services: &Services,
-    headers: &HeaderMap,
-) -> Result<Option<crate::service::Viewer>, ServiceError> {
+async fn viewer_of(services: &Services, headers: &HeaderMap) -> Result<Option<crate::service::Viewer>, ServiceError> {
     if headers.contains_key(header::AUTHORIZATION) {
         return match bearer_token(headers).filter(|token| token.starts_with(API_KEY_PREFIX)) {
             Some(token) => auth::viewer_of_api_key(services, token).await,

@@ -27,11 +27,8 @@ impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         let status = status_of(error.kind);
         let mut problem = Problem::new(status.as_u16(), error.code, error.detail);
-        problem.errors = error
-            .fields
-            .into_iter()
-            .map(|field| FieldError { field: field.field, message: field.message })
-            .collect();
+        problem.errors =
+            error.fields.into_iter().map(|field| FieldError { field: field.field, message: field.message }).collect();
         problem.current = error.current;
         if let ErrorKind::TooMany { retry_after_s } = error.kind {
             problem.retry_after_s = Some(retry_after_s);

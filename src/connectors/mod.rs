@@ -270,12 +270,8 @@ pub trait Connector: Send + Sync {
 
     /// Deletions of `entity` since `since` (epoch milliseconds; `None`: none are asked for), and the bound up to which changes
     /// are known to be visible, by the CRM's clock. Fixed before the first page of a window.
-    async fn deleted(
-        &self,
-        session: &Session,
-        entity: Entity,
-        since: Option<i64>,
-    ) -> Result<Deletions, ConnectorError>;
+    async fn deleted(&self, session: &Session, entity: Entity, since: Option<i64>)
+    -> Result<Deletions, ConnectorError>;
 
     /// One page of a window; `position` is a former page's `next`.
     async fn read(

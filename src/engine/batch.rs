@@ -524,12 +524,8 @@ fn with_decided_values(pair: &Pair, fields: &[Field], mut to_app: Vec<Assignment
 }
 
 fn whole_row(app: &AppRow) -> RowWrite {
-    let mut row = RowWrite {
-        id: app.id,
-        columns: Record::new(),
-        custom: Record::new(),
-        field_changed_at: Default::default(),
-    };
+    let mut row =
+        RowWrite { id: app.id, columns: Record::new(), custom: Record::new(), field_changed_at: Default::default() };
     for (field, value) in &app.fields {
         set(&mut row.columns, &mut row.custom, field, value.clone());
     }

@@ -190,7 +190,9 @@ pub(crate) async fn run(step: &Step<'_>) -> Result<Position, StepError> {
         tx.commit().await.map_err(StepError::from)?;
         return Ok(position);
     }
-    if step.run.held_decision.is_none() && let Some(reason) = guard(step).await? {
+    if step.run.held_decision.is_none()
+        && let Some(reason) = guard(step).await?
+    {
         return Err(StepError::Held(reason));
     }
     for entity in step.connection.entities.iter().copied() {
@@ -221,7 +223,13 @@ async fn guard(step: &Step<'_>) -> Result<Option<serde_json::Value>, StepError> 
             let recent = changes::deletes_since(&mut tx, config_id, entity, side, since).await?;
             let all = links::count_open(&mut tx, config_id, entity).await?;
             let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
-            if guard_holds(unsigned(deletes), unsigned(recent), unsigned(all), options.guard_records, options.guard_percent) {
+            if guard_holds(
+                unsigned(deletes),
+                unsigned(recent),
+                unsigned(all),
+                options.guard_records,
+                options.guard_percent,
+            ) {
                 held.push(serde_json::json!({
                     "entityType": entity.plural(), "side": side, "deletes": deletes, "links": all,
                 }));

@@ -111,10 +111,8 @@ async fn decide(
         .filter(|(crm_id, _)| !found.contains_key(*crm_id))
         .map(|(crm_id, form)| Candidate { id: crm_id, keys: match_keys(context.entity, form) })
         .collect();
-    let app: Vec<Candidate<'_>> = row_ids
-        .iter()
-        .map(|(id, row)| Candidate { id, keys: match_keys(context.entity, &row.fields) })
-        .collect();
+    let app: Vec<Candidate<'_>> =
+        row_ids.iter().map(|(id, row)| Candidate { id, keys: match_keys(context.entity, &row.fields) }).collect();
     for outcome in match_records(&crm, &app, &apart) {
         match outcome {
             MatchOutcome::Pair { crm, app } => {
@@ -166,9 +164,7 @@ pub(crate) fn seen(context: &EntityContext, fields: &Record) -> Record {
     context
         .fields
         .iter()
-        .filter_map(|field| {
-            Some((field.mapped.app_field.clone(), fields.get(&field.mapped.crm_field)?.clone()))
-        })
+        .filter_map(|field| Some((field.mapped.app_field.clone(), fields.get(&field.mapped.crm_field)?.clone())))
         .collect()
 }
 

@@ -122,7 +122,8 @@ async fn look_up(
     transformed: &Transformed,
 ) -> Result<Vec<CrmRecord>, StepError> {
     let allowed = context.pushes && step.connection.options.create_missing;
-    let new: Vec<(usize, &Pair)> = pairs.iter().enumerate().filter(|(_, pair)| allowed && is_new_to_crm(pair)).collect();
+    let new: Vec<(usize, &Pair)> =
+        pairs.iter().enumerate().filter(|(_, pair)| allowed && is_new_to_crm(pair)).collect();
     if new.is_empty() {
         return Ok(Vec::new());
     }
@@ -206,10 +207,19 @@ impl<'a> Plan<'a> {
         let alive = pair.app.as_ref().is_some_and(is_alive);
         match (&pair.link, alive) {
             (Some(link), false) if link.state == LinkState::Linked => {
-                let deleted_at = pair.app.as_ref().and_then(|row| row.deleted_at).or_else(|| {
-                    record.changed_at.map(|at| at.timestamp_millis())
-                });
-                deletes::app_record_deleted(self.step, self.context, &mut self.batch, link, pair.app.as_ref(), deleted_at);
+                let deleted_at = pair
+                    .app
+                    .as_ref()
+                    .and_then(|row| row.deleted_at)
+                    .or_else(|| record.changed_at.map(|at| at.timestamp_millis()));
+                deletes::app_record_deleted(
+                    self.step,
+                    self.context,
+                    &mut self.batch,
+                    link,
+                    pair.app.as_ref(),
+                    deleted_at,
+                );
                 self.batch.settle_changes(&record.change_ids);
             }
             (Some(link), true) if link.state == LinkState::Linked => self.update(record, pair, translated),
@@ -353,8 +363,11 @@ impl<'a> Plan<'a> {
             .into_iter()
             .filter_map(|link| link.crm_record_id)
             .collect();
-        let mut free: HashMap<String, CrmRecord> =
-            found.into_iter().filter(|record| !linked.contains(&record.id)).map(|record| (record.id.clone(), record)).collect();
+        let mut free: HashMap<String, CrmRecord> = found
+            .into_iter()
+            .filter(|record| !linked.contains(&record.id))
+            .map(|record| (record.id.clone(), record))
+            .collect();
         let new: Vec<&AppRow> =
             pairs.iter().filter(|pair| is_new_to_crm(pair)).filter_map(|pair| pair.app.as_ref()).collect();
         if let Some(field) = external_id_field(self.step, self.context)? {
@@ -429,7 +442,13 @@ struct Partners {
 fn match_question(context: &EntityContext, record: &CrmRecord, row: Option<&AppRow>) -> Question {
     let crm = seen(context, &record.fields);
     let app: Record = row
-        .map(|row| row.fields.iter().filter(|(field, _)| crm.contains_key(*field)).map(|(f, v)| (f.clone(), v.clone())).collect())
+        .map(|row| {
+            row.fields
+                .iter()
+                .filter(|(field, _)| crm.contains_key(*field))
+                .map(|(f, v)| (f.clone(), v.clone()))
+                .collect()
+        })
         .unwrap_or_default();
     Question {
         kind: ConflictKind::Match,

@@ -58,9 +58,8 @@ pub(crate) async fn write_and_store(
         }
         let writes: Vec<RecordWrite> = items.iter().map(|item| item.write.clone()).collect();
         let (writes, description) = (&writes, &context.description);
-        let answers = step
-            .call(|crm| async move { crm.connector.write(&crm.session, description, writes).await })
-            .await?;
+        let answers =
+            step.call(|crm| async move { crm.connector.write(&crm.session, description, writes).await }).await?;
         outcomes.extend(items.into_iter().zip(answers));
     }
     let duplicates = read_duplicates(step, context, &outcomes).await?;
@@ -104,11 +103,22 @@ async fn store(
     let mut tx = step.begin().await?;
     step.advance_from(&mut tx, fenced, position).await?;
     let record_ids: Vec<Uuid> = outcomes.iter().map(|(item, _)| item.record_id).collect();
-    let mut stored: HashMap<Uuid, StoredLink> =
-        links::by_record_ids(&mut tx, config_id, entity, &record_ids).await?.into_iter().map(|link| (link.id, link)).collect();
+    let mut stored: HashMap<Uuid, StoredLink> = links::by_record_ids(&mut tx, config_id, entity, &record_ids)
+        .await?
+        .into_iter()
+        .map(|link| (link.id, link))
+        .collect();
     let taken: Vec<String> = duplicates.keys().cloned().collect();
     let linked = links::record_ids_of(&mut tx, config_id, entity, &taken).await?;
-    let mut end = End { context, duplicates, linked, counters: Counters::default(), links: Vec::new(), settlements: Vec::new(), settled: Vec::new() };
+    let mut end = End {
+        context,
+        duplicates,
+        linked,
+        counters: Counters::default(),
+        links: Vec::new(),
+        settlements: Vec::new(),
+        settled: Vec::new(),
+    };
     for (item, outcome) in outcomes {
         // A link that is gone was closed by somebody in the meantime; its journal row still tells what was written.
         let Some(link) = stored.remove(&item.link_id) else { continue };
@@ -190,7 +200,9 @@ impl End<'_> {
             for field in &self.context.fields {
                 let app_field = &field.mapped.app_field;
                 if field.mapped.direction.pushes() && item.app_values.get(app_field).is_some_and(Option::is_none) {
-                    link.base.entry(app_field.clone()).or_insert_with(|| crate::sync::FieldBase { crm: None, app: None });
+                    link.base
+                        .entry(app_field.clone())
+                        .or_insert_with(|| crate::sync::FieldBase { crm: None, app: None });
                 }
             }
         }
@@ -216,7 +228,8 @@ impl End<'_> {
         let refusal = RecordRefusal {
             code: "duplicate".to_owned(),
             crm_code: "DUPLICATE".to_owned(),
-            message: "The CRM already has a record like this one. Merge or change one of the two, then retry.".to_owned(),
+            message: "The CRM already has a record like this one. Merge or change one of the two, then retry."
+                .to_owned(),
             fields: Vec::new(),
             retryable: true,
         };

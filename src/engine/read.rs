@@ -84,25 +84,17 @@ pub(crate) async fn page(step: &Step<'_>, state: &ReadState) -> Result<Position,
 }
 
 /// Both sides of each record of a page, read without locks.
-async fn pair_up(
-    step: &Step<'_>,
-    context: &EntityContext,
-    records: &[CrmRecord],
-) -> Result<Vec<Pair>, StepError> {
+async fn pair_up(step: &Step<'_>, context: &EntityContext, records: &[CrmRecord]) -> Result<Vec<Pair>, StepError> {
     let mut tx = step.begin().await?;
     let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
-    let mut links: HashMap<String, StoredLink> =
-        links::by_crm_ids(&mut tx, step.run.config_id, context.entity, &ids)
-            .await?
-            .into_iter()
-            .filter_map(|link| Some((link.crm_record_id.clone()?, link)))
-            .collect();
-    let record_ids: Vec<Uuid> = links.values().filter_map(|link| link.record_id).collect();
-    let mut rows: HashMap<Uuid, app_rows::AppRow> = app_rows::read(&mut tx, context.entity, &record_ids)
+    let mut links: HashMap<String, StoredLink> = links::by_crm_ids(&mut tx, step.run.config_id, context.entity, &ids)
         .await?
         .into_iter()
-        .map(|row| (row.id, row))
+        .filter_map(|link| Some((link.crm_record_id.clone()?, link)))
         .collect();
+    let record_ids: Vec<Uuid> = links.values().filter_map(|link| link.record_id).collect();
+    let mut rows: HashMap<Uuid, app_rows::AppRow> =
+        app_rows::read(&mut tx, context.entity, &record_ids).await?.into_iter().map(|row| (row.id, row)).collect();
     tx.commit().await?;
     Ok(records
         .iter()
@@ -145,7 +137,9 @@ async fn merge_page<'a>(
             Some(link) if link.state == LinkState::Linked && pair.app.as_ref().is_some_and(is_alive) => {
                 let translated = translate(context, pair, position, &references, transformed);
                 let merged = batch.merge_linked(pair, translated, Some(stamps));
-                if let (true, Some(ids)) = (merged.to_crm.is_empty(), pair.app.as_ref().and_then(|row| waiting.get(&row.id))) {
+                if let (true, Some(ids)) =
+                    (merged.to_crm.is_empty(), pair.app.as_ref().and_then(|row| waiting.get(&row.id)))
+                {
                     batch.settle_changes(ids);
                 }
             }
@@ -193,8 +187,7 @@ async fn meet_strangers(
     }
     let forms: Vec<(Record, BTreeMap<String, String>)> =
         strangers.iter().map(|(_, translated)| app_form(context, translated)).collect();
-    let keys: Vec<String> =
-        forms.iter().flat_map(|(form, _)| match_keys(context.entity, form)).flatten().collect();
+    let keys: Vec<String> = forms.iter().flat_map(|(form, _)| match_keys(context.entity, form)).flatten().collect();
     let taken: HashSet<String> = app_rows::candidates(tx, step.run.config_id, context.entity, &keys)
         .await?
         .iter()
@@ -250,7 +243,8 @@ fn not_creatable(entity: Entity, form: &Record, failures: &BTreeMap<String, Stri
         form.get(field.name).is_none_or(|value| value.as_deref().is_none_or(|text| text.trim().is_empty()))
     });
     let (code, message, field) = if let Some((field, message)) = failures.iter().next() {
-        let message = format!("{field} could not be brought over: {message}. Correct the value or its mapping, then retry.");
+        let message =
+            format!("{field} could not be brought over: {message}. Correct the value or its mapping, then retry.");
         ("transform_failed", message, field.clone())
     } else {
         let field = missing?;

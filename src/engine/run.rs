@@ -146,8 +146,7 @@ impl Step<'_> {
         if let Some(description) = stored {
             return Ok(description);
         }
-        let description =
-            self.call(|crm| async move { crm.connector.describe(&crm.session, entity).await }).await?;
+        let description = self.call(|crm| async move { crm.connector.describe(&crm.session, entity).await }).await?;
         let mut tx = self.begin().await?;
         let value = serde_json::to_value(&description).map_err(StoreError::from)?;
         setup::store_description(&mut tx, self.connection.id, entity, value).await?;
@@ -406,7 +405,8 @@ async fn recover(engine: &Engine, args: &RunStep, error: StepError) -> Result<Tu
         }
         StepError::Access(AccessError::Refreshing) => Turn::Again(now + LOOK_AGAIN),
         StepError::Access(error) => {
-            let sentence = format!("The connection cannot be used: {error}. An admin can mend it in the server's settings.");
+            let sentence =
+                format!("The connection cannot be used: {error}. An admin can mend it in the server's settings.");
             fail(&mut tx, &connection, &run, "not_connected", &sentence).await?
         }
         StepError::Crm(ConnectorError::PositionExpired) => restart_window(&mut tx, &run, now).await?,

@@ -182,9 +182,8 @@ fn field_state(
             (to_app_form(field, base.as_ref(), &crm, &transform), to_crm_form(field, base.as_ref(), &app, &transform))
         }
     };
-    let app_changed_at = pair.app.as_ref().map(|row| {
-        row.changed_at.get(&field.mapped.app_field).copied().unwrap_or(row.created_at)
-    });
+    let app_changed_at =
+        pair.app.as_ref().map(|row| row.changed_at.get(&field.mapped.app_field).copied().unwrap_or(row.created_at));
     let base = decided_base(pair, field, base, &app, &crm, &crm_as_app, &app_as_crm);
     Some(FieldState { base, app, crm, crm_as_app, app_as_crm, app_changed_at, crm_changed_at: pair.crm_edited_at })
 }

@@ -95,12 +95,7 @@ pub async fn schedule_once(engine: &Engine) -> Result<usize, StoreError> {
     Ok(started)
 }
 
-async fn start(
-    engine: &Engine,
-    workspace_id: Uuid,
-    config_id: Uuid,
-    trigger: RunTrigger,
-) -> Result<(), StoreError> {
+async fn start(engine: &Engine, workspace_id: Uuid, config_id: Uuid, trigger: RunTrigger) -> Result<(), StoreError> {
     let now = engine.crm.clock.now();
     let mut tx = WorkspaceTx::begin(&engine.crm.pool, workspace_id, Actor::System, now).await?;
     let Some(connection) = setup::connection(&mut tx, config_id).await? else { return Ok(()) };

@@ -6,8 +6,8 @@
 mod text_enum;
 
 mod app_field;
-mod connection;
 mod conflict;
+mod connection;
 mod direction;
 mod entity;
 mod link;
@@ -18,8 +18,8 @@ mod run;
 mod schedule;
 
 pub use app_field::{AppField, FieldKind, app_field, app_fields};
-pub use connection::{ConnectionStatus, Environment, Options, Provider};
 pub use conflict::{ConflictKind, ConflictStatus, ResolutionStrategy};
+pub use connection::{ConnectionStatus, Environment, Options, Provider};
 pub use direction::{FieldDirection, SyncDirection};
 pub use entity::{Entity, Side};
 pub use link::LinkState;

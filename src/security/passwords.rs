@@ -15,8 +15,7 @@ pub fn hash(rng: &dyn Rng, password: &str) -> String {
 
 /// Whether `password` is the one that `hash` was made from.
 pub fn verify(hash: &str, password: &str) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ impl Vault {
 
     /// Opens what [`Vault::seal`] sealed for the same purpose.
     pub fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let (FORMAT, rest) = sealed.split_first().map(|(format, rest)| (*format, rest)).ok_or(VaultError::Sealed)? else {
+        let (FORMAT, rest) = sealed.split_first().map(|(format, rest)| (*format, rest)).ok_or(VaultError::Sealed)?
+        else {
             return Err(VaultError::Sealed);
         };
         let (nonce, message) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or(VaultError::Sealed)?;

@@ -98,7 +98,10 @@ pub async fn sign_out_everywhere(services: &Services, viewer: &Viewer) -> Result
 /// Moves the viewer's session to another workspace that the viewer belongs to.
 pub async fn switch_workspace(services: &Services, viewer: &Viewer, workspace_id: Uuid) -> Result<Me, ServiceError> {
     let session_id = viewer.session_id.ok_or_else(|| {
-        ServiceError::state("key_has_one_workspace", "An API key belongs to one workspace. Make a key in the other one.")
+        ServiceError::state(
+            "key_has_one_workspace",
+            "An API key belongs to one workspace. Make a key in the other one.",
+        )
     })?;
     let mut tx = services.begin(viewer).await?;
     let workspaces = auth::own_workspaces(&mut tx, viewer.user_id).await?;
@@ -119,12 +122,7 @@ pub async fn me(services: &Services, viewer: &Viewer) -> Result<Me, ServiceError
     let workspaces = auth::own_workspaces(&mut tx, viewer.user_id).await?;
     tx.commit().await?;
     Ok(Me {
-        user: Person {
-            id: viewer.user_id,
-            name: viewer.name.clone(),
-            email: viewer.email.clone(),
-            role: viewer.role,
-        },
+        user: Person { id: viewer.user_id, name: viewer.name.clone(), email: viewer.email.clone(), role: viewer.role },
         workspace: Workspace { id: viewer.workspace_id, name: viewer.workspace_name.clone() },
         workspaces: workspaces
             .into_iter()
@@ -176,8 +174,7 @@ async fn begin_session(services: &Services, user_id: Uuid, stay: bool) -> Result
     };
     let token = tokens::session_token(services.rng.as_ref());
     let session_id = services.rng.uuid();
-    let length =
-        if stay { TimeDelta::days(DAYS_OF_A_KEPT_SESSION) } else { TimeDelta::hours(HOURS_OF_A_SESSION) };
+    let length = if stay { TimeDelta::days(DAYS_OF_A_KEPT_SESSION) } else { TimeDelta::hours(HOURS_OF_A_SESSION) };
     let expires_at: DateTime<Utc> = tx.now() + length;
     auth::end_expired_sessions(&mut tx, user_id).await?;
     auth::add_session(

@@ -67,18 +67,77 @@ pub struct Deal {
 }
 
 const FIRST_WORDS: &[&str] = &[
-    "Harbour", "Kestrel", "Northwind", "Alder", "Bright", "Copper", "Delta", "Elm", "Fjord", "Granite", "Hollow", "Iris",
-    "Juniper", "Lumen", "Meridian", "Nimbus", "Orchard", "Pioneer", "Quarry", "Riverside", "Summit", "Thistle", "Umber",
-    "Vale", "Willow", "Yarrow", "Zephyr", "Amber", "Beacon", "Cobalt", "Dovetail", "Ember", "Falcon", "Garnet",
+    "Harbour",
+    "Kestrel",
+    "Northwind",
+    "Alder",
+    "Bright",
+    "Copper",
+    "Delta",
+    "Elm",
+    "Fjord",
+    "Granite",
+    "Hollow",
+    "Iris",
+    "Juniper",
+    "Lumen",
+    "Meridian",
+    "Nimbus",
+    "Orchard",
+    "Pioneer",
+    "Quarry",
+    "Riverside",
+    "Summit",
+    "Thistle",
+    "Umber",
+    "Vale",
+    "Willow",
+    "Yarrow",
+    "Zephyr",
+    "Amber",
+    "Beacon",
+    "Cobalt",
+    "Dovetail",
+    "Ember",
+    "Falcon",
+    "Garnet",
 ];
 const SECOND_WORDS: &[&str] = &[
-    "Logistics", "Metrology", "Foods", "Robotics", "Textiles", "Analytics", "Energy", "Partners", "Instruments", "Media",
-    "Materials", "Pharma", "Systems", "Works", "Marine", "Optics", "Insurance", "Labs", "Furniture", "Motors",
+    "Logistics",
+    "Metrology",
+    "Foods",
+    "Robotics",
+    "Textiles",
+    "Analytics",
+    "Energy",
+    "Partners",
+    "Instruments",
+    "Media",
+    "Materials",
+    "Pharma",
+    "Systems",
+    "Works",
+    "Marine",
+    "Optics",
+    "Insurance",
+    "Labs",
+    "Furniture",
+    "Motors",
 ];
 const FORMS: &[&str] = &["Ltd", "Inc.", "GmbH", "AB", "LLC", "S.A.", "plc", "BV", "& Sons", "Group"];
 const INDUSTRIES: &[&str] = &[
-    "Transportation", "Manufacturing", "Technology", "Retail", "Energy", "Healthcare", "Finance", "Media", "Insurance",
-    "Construction", "Education", "Consulting",
+    "Transportation",
+    "Manufacturing",
+    "Technology",
+    "Retail",
+    "Energy",
+    "Healthcare",
+    "Finance",
+    "Media",
+    "Insurance",
+    "Construction",
+    "Education",
+    "Consulting",
 ];
 const PLACES: &[(&str, &str, &str)] = &[
     ("Leeds", "United Kingdom", "+44 113"),
@@ -92,19 +151,50 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("Toronto", "Canada", "+1 416"),
     ("Osaka", "Japan", "+81 6"),
 ];
-const STREETS: &[&str] = &["Dock Row", "Mill Lane", "Station Road", "Kaiserstrasse", "Rue du Port", "Maple Avenue", "Canal Street"];
+const STREETS: &[&str] =
+    &["Dock Row", "Mill Lane", "Station Road", "Kaiserstrasse", "Rue du Port", "Maple Avenue", "Canal Street"];
 const FIRST_NAMES: &[&str] = &[
-    "Anna", "Priya", "Tomás", "Lena", "Omar", "Grace", "Jonas", "Mei", "Ruth", "Ivan", "Clara", "Samuel", "Nadia", "Peter",
-    "Yuki", "Elena", "David", "Amara", "Lars", "Hannah", "Victor", "Sofia", "Marcus", "Ingrid", "Noah", "Zoe",
+    "Anna", "Priya", "Tomás", "Lena", "Omar", "Grace", "Jonas", "Mei", "Ruth", "Ivan", "Clara", "Samuel", "Nadia",
+    "Peter", "Yuki", "Elena", "David", "Amara", "Lars", "Hannah", "Victor", "Sofia", "Marcus", "Ingrid", "Noah", "Zoe",
 ];
 const LAST_NAMES: &[&str] = &[
-    "Lindqvist", "Raman", "Rivera", "Hoffmann", "Haddad", "Okafor", "Bauer", "Chen", "Walker", "Petrov", "Moreau", "Ortiz",
-    "Novak", "Schneider", "Tanaka", "Rossi", "Cohen", "Diallo", "Berg", "Fischer", "Hughes", "Costa", "Weiss", "Larsen",
+    "Lindqvist",
+    "Raman",
+    "Rivera",
+    "Hoffmann",
+    "Haddad",
+    "Okafor",
+    "Bauer",
+    "Chen",
+    "Walker",
+    "Petrov",
+    "Moreau",
+    "Ortiz",
+    "Novak",
+    "Schneider",
+    "Tanaka",
+    "Rossi",
+    "Cohen",
+    "Diallo",
+    "Berg",
+    "Fischer",
+    "Hughes",
+    "Costa",
+    "Weiss",
+    "Larsen",
 ];
-const TITLES: &[&str] = &["Head of Operations", "Buyer", "CFO", "Plant Manager", "IT Manager", "Sales Director", "Engineer"];
+const TITLES: &[&str] =
+    &["Head of Operations", "Buyer", "CFO", "Plant Manager", "IT Manager", "Sales Director", "Engineer"];
 const DEPARTMENTS: &[&str] = &["Operations", "Purchasing", "Finance", "IT", "Sales", "Engineering"];
-const STAGES: &[&str] =
-    &["Prospecting", "Qualification", "Needs Analysis", "Proposal/Price Quote", "Negotiation/Review", "Closed Won", "Closed Lost"];
+const STAGES: &[&str] = &[
+    "Prospecting",
+    "Qualification",
+    "Needs Analysis",
+    "Proposal/Price Quote",
+    "Negotiation/Review",
+    "Closed Won",
+    "Closed Lost",
+];
 
 /// The first `count` companies of a seed.
 pub fn companies(seed: u64, count: usize) -> Vec<Company> {

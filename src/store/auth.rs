@@ -73,9 +73,7 @@ pub async fn session_by_token(tx: &mut WorkspaceTx, token_hash: &[u8]) -> Result
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.and_then(|row| {
-        Some(Credential { id: row.id, user_id: row.user_id, workspace_id: row.workspace_id? })
-    }))
+    Ok(row.and_then(|row| Some(Credential { id: row.id, user_id: row.user_id, workspace_id: row.workspace_id? })))
 }
 
 /// Finds the API key of a token that is not revoked.
@@ -102,12 +100,7 @@ pub async fn member(tx: &mut WorkspaceTx, user_id: Uuid) -> Result<Option<Member
     .fetch_optional(tx.connection())
     .await?;
     row.map(|row| {
-        Ok(Member {
-            email: row.email,
-            name: row.name,
-            role: row.role.parse()?,
-            workspace_name: row.workspace_name,
-        })
+        Ok(Member { email: row.email, name: row.name, role: row.role.parse()?, workspace_name: row.workspace_name })
     })
     .transpose()
 }
@@ -165,8 +158,7 @@ pub async fn end_session(tx: &mut WorkspaceTx, session_id: Uuid) -> Result<(), S
 
 /// Ends every session of the transaction's person; how many that were.
 pub async fn end_all_sessions(tx: &mut WorkspaceTx, user_id: Uuid) -> Result<u64, StoreError> {
-    let done =
-        sqlx::query!("DELETE FROM auth.sessions WHERE user_id = $1", user_id).execute(tx.connection()).await?;
+    let done = sqlx::query!("DELETE FROM auth.sessions WHERE user_id = $1", user_id).execute(tx.connection()).await?;
     Ok(done.rows_affected())
 }
 

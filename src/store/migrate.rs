@@ -19,7 +19,9 @@ pub enum MigrateError {
         sql: String,
     },
     /// Somebody else's `auth` or `vault` schema is in the way.
-    #[error("the database already has a schema named {0} that is not Crosstie's; give DATABASE_URL a database of its own")]
+    #[error(
+        "the database already has a schema named {0} that is not Crosstie's; give DATABASE_URL a database of its own"
+    )]
     ForeignSchema(String),
     /// A migration failed.
     #[error("a migration failed")]
@@ -45,7 +47,10 @@ async fn ensure_roles(pool: &PgPool) -> Result<(), MigrateError> {
     };
     if !roles_usable(pool).await? {
         sqlx::raw_sql(ROLES_SQL).execute(pool).await.map_err(|_| missing())?;
-        sqlx::raw_sql("GRANT crosstie_app, crosstie_lookup TO CURRENT_USER").execute(pool).await.map_err(|_| missing())?;
+        sqlx::raw_sql("GRANT crosstie_app, crosstie_lookup TO CURRENT_USER")
+            .execute(pool)
+            .await
+            .map_err(|_| missing())?;
     }
     Ok(())
 }

@@ -251,11 +251,7 @@ pub async fn remove_candidates(
 }
 
 /// Pairs that a person said are not the same: (CRM id, app record).
-pub async fn apart(
-    tx: &mut WorkspaceTx,
-    config_id: Uuid,
-    entity: Entity,
-) -> Result<Vec<(String, Uuid)>, StoreError> {
+pub async fn apart(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity) -> Result<Vec<(String, Uuid)>, StoreError> {
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query!(
         r#"SELECT crm_record_id AS "crm_record_id!", record_id AS "record_id!" FROM crm_record_links

@@ -95,11 +95,7 @@ pub async fn connection(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Option<
 }
 
 /// The mappings of one entity that are not suspended, with their rules.
-pub async fn mappings(
-    tx: &mut WorkspaceTx,
-    config_id: Uuid,
-    entity: Entity,
-) -> Result<Vec<StoredMapping>, StoreError> {
+pub async fn mappings(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity) -> Result<Vec<StoredMapping>, StoreError> {
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query!(
         r#"SELECT m.id, m.app_field, m.crm_field, m.sync_direction, m.transform_function, m.value_map, r.rule AS "rule?"

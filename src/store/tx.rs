@@ -36,11 +36,7 @@ impl WorkspaceTx {
     }
 
     /// Begins a transaction before the workspace is known: only look-ups and the person's own rows.
-    pub async fn begin_without_workspace(
-        pool: &PgPool,
-        actor: Actor,
-        now: DateTime<Utc>,
-    ) -> Result<Self, StoreError> {
+    pub async fn begin_without_workspace(pool: &PgPool, actor: Actor, now: DateTime<Utc>) -> Result<Self, StoreError> {
         Self::begin_scoped(pool, &actor_settings(actor), Uuid::nil(), now).await
     }
 

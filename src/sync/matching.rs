@@ -74,8 +74,7 @@ pub fn match_records(
             }
         }
     }
-    let partners: Vec<BTreeSet<usize>> =
-        crm.iter().map(|candidate| partners(candidate, app, &by_key, apart)).collect();
+    let partners: Vec<BTreeSet<usize>> = crm.iter().map(|candidate| partners(candidate, app, &by_key, apart)).collect();
     let mut claims: BTreeMap<usize, usize> = BTreeMap::new();
     for index in partners.iter().flatten() {
         *claims.entry(*index).or_default() += 1;
@@ -161,7 +160,8 @@ mod tests {
     fn keys_are_of_the_entity() {
         let contact = match_keys(Entity::Contact, &record(&[("email", " Ann@Acme.example ")]));
         assert_eq!(contact, keys(&["ann@acme.example"]));
-        let account = match_keys(Entity::Account, &record(&[("domain", "https://www.acme.example/"), ("name", "ACME  Ltd ")]));
+        let account =
+            match_keys(Entity::Account, &record(&[("domain", "https://www.acme.example/"), ("name", "ACME  Ltd ")]));
         assert_eq!(account, keys(&["acme.example", "acme ltd"]));
         assert_eq!(match_keys(Entity::Contact, &Record::new()), vec![None]);
     }
@@ -181,7 +181,10 @@ mod tests {
     #[test]
     fn ambiguity_is_never_a_guess_in_either_direction() {
         let several = outcomes(&[("c", &["x"])], &[("a", &["x"]), ("b", &["x"])]);
-        assert_eq!(several, [MatchOutcome::Ambiguous { crm: "c".to_owned(), app: vec!["a".to_owned(), "b".to_owned()] }]);
+        assert_eq!(
+            several,
+            [MatchOutcome::Ambiguous { crm: "c".to_owned(), app: vec!["a".to_owned(), "b".to_owned()] }]
+        );
         let claimed = outcomes(&[("c", &["x"]), ("d", &["x"])], &[("a", &["x"])]);
         assert!(claimed.iter().all(|outcome| matches!(outcome, MatchOutcome::Ambiguous { .. })));
     }

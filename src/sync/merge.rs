@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
+use super::Value;
 use super::mapping::{MappedField, group_of};
 use super::merge_types::{
     Assignment, CrmWriteBase, Decision, FieldBase, FieldConflict, FieldFailure, FieldState, MergeContext, Note, Rule,
 };
 use super::normalise::{same, same_meaning};
 use super::policy::settle;
-use super::Value;
 use crate::model::{FieldKind, Side};
 
 /// Decides every field of one record.
@@ -241,11 +241,7 @@ fn rests(compared: &Compared<'_>, decision: &mut Decision, side: Side) {
 
 fn overwritten(compared: &Compared<'_>, decision: &mut Decision, side: Side) {
     let value = if side == Side::App { compared.app } else { compared.crm };
-    decision.notes.push(Note::Overwritten {
-        app_field: compared.field.app_field.clone(),
-        side,
-        value: value.clone(),
-    });
+    decision.notes.push(Note::Overwritten { app_field: compared.field.app_field.clone(), side, value: value.clone() });
 }
 
 /// Keeps the CRM's value on the link while it is neither the base nor settled.
@@ -265,7 +261,6 @@ fn fail(compared: &Compared<'_>, decision: &mut Decision, side: Side, code: &'st
     };
     decision.failures.push(FieldFailure { app_field, side, code, message });
 }
-
 
 #[cfg(test)]
 mod tests;

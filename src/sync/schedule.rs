@@ -120,7 +120,10 @@ mod tests {
     fn what_cannot_be_a_schedule_is_named() {
         assert!(validate_schedule(SyncFrequency::Daily, Some(&daily("25:00", "UTC"))).is_err());
         assert!(validate_schedule(SyncFrequency::Daily, Some(&daily("07:00", "Nowhere"))).is_err());
-        assert!(validate_schedule(SyncFrequency::Hourly, Some(&Schedule { minute: Some(60), ..Schedule::default() })).is_err());
+        assert!(
+            validate_schedule(SyncFrequency::Hourly, Some(&Schedule { minute: Some(60), ..Schedule::default() }))
+                .is_err()
+        );
         assert!(validate_schedule(SyncFrequency::Daily, Some(&daily("07:00", "UTC"))).is_ok());
         assert_eq!(next_run(SyncFrequency::Manual, None, 0), None);
     }

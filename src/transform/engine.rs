@@ -56,9 +56,7 @@ pub(super) fn check(script: &str, two_way: bool) -> Result<(), String> {
     let directions = if two_way { &[Direction::ToApp, Direction::ToCrm][..] } else { &[Direction::ToApp] };
     let missing = directions.iter().find_map(|direction| with_function(script, *direction, |_, _| {}).err());
     match (missing, two_way) {
-        (None, true) if !is_object(script) => {
-            Err("a two-way mapping needs an object with toApp and toCrm".to_owned())
-        }
+        (None, true) if !is_object(script) => Err("a two-way mapping needs an object with toApp and toCrm".to_owned()),
         (None, _) => Ok(()),
         (Some(_), false) => with_function(script, Direction::ToCrm, |_, _| {}),
         (Some(message), true) => Err(message),
@@ -68,7 +66,10 @@ pub(super) fn check(script: &str, two_way: bool) -> Result<(), String> {
 struct Deadline(std::rc::Rc<std::cell::Cell<Instant>>);
 
 impl Deadline {
-    #[expect(clippy::disallowed_methods, reason = "a limit of the child process, not a time that anything is decided by")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a limit of the child process, not a time that anything is decided by"
+    )]
     fn restart(&self) {
         self.0.set(Instant::now() + CALL_LIMIT);
     }
@@ -85,7 +86,10 @@ fn with_function(
     let context = Context::full(&runtime).map_err(|_| "the JavaScript engine did not start".to_owned())?;
     let deadline = Deadline(std::rc::Rc::new(std::cell::Cell::new(first_deadline())));
     let seen = deadline.0.clone();
-    #[expect(clippy::disallowed_methods, reason = "a limit of the child process, not a time that anything is decided by")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a limit of the child process, not a time that anything is decided by"
+    )]
     runtime.set_interrupt_handler(Some(Box::new(move || Instant::now() > seen.get())));
     context.with(|ctx| {
         let function = compile(&ctx, script, direction)?;

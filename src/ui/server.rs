@@ -71,9 +71,8 @@ mod server {
 
     /// The services, for the server functions of signing in.
     pub fn signed_out_caller() -> Result<Services, Problem> {
-        use_context::<Services>().ok_or_else(|| {
-            ServiceError::internal("a server function ran outside the router of the pages").into()
-        })
+        use_context::<Services>()
+            .ok_or_else(|| ServiceError::internal("a server function ran outside the router of the pages").into())
     }
 
     /// Sets a cookie with the answer.
@@ -135,7 +134,8 @@ mod server {
     /// (the browser follows the redirect of the OAuth flow), which in a demo is on loopback.
     fn send_policy(loopback_forms: bool) {
         let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else { return };
-        let forms = if loopback_forms { "'self' https: http://127.0.0.1:* http://localhost:*" } else { "'self' https:" };
+        let forms =
+            if loopback_forms { "'self' https: http://127.0.0.1:* http://localhost:*" } else { "'self' https:" };
         let policy = format!(
             "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; connect-src 'self'; \
              style-src 'self' 'nonce-{nonce}'; style-src-attr 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
@@ -175,9 +175,8 @@ mod server {
         let Ok(bytes) = axum::body::to_bytes(body, LONGEST_REFUSAL_BYTES).await else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
-        if let Some(status) = serde_json::from_slice::<Problem>(&bytes)
-            .ok()
-            .and_then(|problem| StatusCode::from_u16(problem.status).ok())
+        if let Some(status) =
+            serde_json::from_slice::<Problem>(&bytes).ok().and_then(|problem| StatusCode::from_u16(problem.status).ok())
         {
             parts.status = status;
         }

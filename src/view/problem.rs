@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_plain_problem_has_every_member_of_the_contract() {
-        let json = serde_json::to_value(Problem::new(409, "connection_not_ready", "Paused. Resume it.")).expect("plain");
+        let json =
+            serde_json::to_value(Problem::new(409, "connection_not_ready", "Paused. Resume it.")).expect("plain");
         assert_eq!(
             json,
             serde_json::json!({ "type": "about:blank", "title": "The state does not allow it", "status": 409,

@@ -18,7 +18,9 @@ pub(super) fn whole(status: u64, errors: Option<&Json>, changes: bool) -> Connec
     let text = |name: &str| first.and_then(|error| error.get(name)?.as_str()).unwrap_or_default();
     let (code, message) = (text("errorCode"), text("message"));
     match (status, code) {
-        (401, _) if message.contains("not valid for use") => ConnectorError::SignIn { reason: "ip_restricted".to_owned() },
+        (401, _) if message.contains("not valid for use") => {
+            ConnectorError::SignIn { reason: "ip_restricted".to_owned() }
+        }
         (401, _) => ConnectorError::TokenExpired,
         (_, "REQUEST_LIMIT_EXCEEDED") => {
             let daily = message.contains("TotalRequests");
@@ -37,9 +39,10 @@ pub(super) fn whole(status: u64, errors: Option<&Json>, changes: bool) -> Connec
             subject: "API access for the connected user".to_owned(),
             crm_code: named(code, status),
         },
-        (404 | 410, _) => {
-            ConnectorError::Configuration { subject: "this object or API version".to_owned(), crm_code: named(code, status) }
-        }
+        (404 | 410, _) => ConnectorError::Configuration {
+            subject: "this object or API version".to_owned(),
+            crm_code: named(code, status),
+        },
         (500.., _) if changes => ConnectorError::Unknown { detail: format!("status {status}") },
         (500.., _) => ConnectorError::Transient { detail: format!("status {status}") },
         _ => ConnectorError::Rejected { crm_code: named(code, status) },
@@ -80,41 +83,57 @@ fn sentence(crm_code: &str, field: &str) -> (&'static str, String) {
             "required_field_missing",
             format!("Salesforce requires {field} and it is empty. Fill it here or map a field to it."),
         ),
-        "STRING_TOO_LONG" => {
-            ("value_too_long", format!("{field} is longer than Salesforce takes. Shorten it here, then it is sent by itself."))
-        }
+        "STRING_TOO_LONG" => (
+            "value_too_long",
+            format!("{field} is longer than Salesforce takes. Shorten it here, then it is sent by itself."),
+        ),
         "INVALID_EMAIL_ADDRESS" => {
             ("invalid_email", format!("{field} is not an e-mail address that Salesforce accepts. Correct it here."))
         }
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" => (
             "unknown_choice",
-            format!("{field} has a value that is not on Salesforce's list. Choose one of the list or pair the value in the mapping."),
+            format!(
+                "{field} has a value that is not on Salesforce's list. Choose one of the list or pair the value in the mapping."
+            ),
         ),
         "FIELD_CUSTOM_VALIDATION_EXCEPTION" => (
             "validation_rule",
-            format!("A validation rule of your Salesforce refused the record ({field}). Correct the value or ask your Salesforce admin."),
+            format!(
+                "A validation rule of your Salesforce refused the record ({field}). Correct the value or ask your Salesforce admin."
+            ),
         ),
         "FIELD_INTEGRITY_EXCEPTION" | "FIELD_FILTER_VALIDATION_EXCEPTION" => (
             "invalid_reference",
-            format!("{field} refers to something that Salesforce does not accept there. Check the record it points to."),
+            format!(
+                "{field} refers to something that Salesforce does not accept there. Check the record it points to."
+            ),
         ),
         "NUMBER_OUTSIDE_VALID_RANGE" => {
             ("number_out_of_range", format!("{field} is a number that Salesforce cannot store. Correct it here."))
         }
-        "INVALID_TYPE_ON_FIELD_IN_RECORD" | "JSON_PARSER_ERROR" => {
-            ("wrong_type", format!("{field} has a value of another kind than Salesforce expects. Correct it or the mapping."))
-        }
-        "MALFORMED_ID" | "INVALID_ID_FIELD" | "INVALID_CROSS_REFERENCE_KEY" | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => (
+        "INVALID_TYPE_ON_FIELD_IN_RECORD" | "JSON_PARSER_ERROR" => (
+            "wrong_type",
+            format!("{field} has a value of another kind than Salesforce expects. Correct it or the mapping."),
+        ),
+        "MALFORMED_ID"
+        | "INVALID_ID_FIELD"
+        | "INVALID_CROSS_REFERENCE_KEY"
+        | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => (
             "reference_not_found",
-            format!("{field} points to a record that Salesforce does not have or does not show. Check that record, then retry."),
+            format!(
+                "{field} points to a record that Salesforce does not have or does not show. Check that record, then retry."
+            ),
         ),
         "INSUFFICIENT_ACCESS_OR_READONLY" | "INSUFFICIENT_ACCESS" => (
             "no_permission",
-            "The connected Salesforce user may not change this record. Give the user access to it, then retry.".to_owned(),
+            "The connected Salesforce user may not change this record. Give the user access to it, then retry."
+                .to_owned(),
         ),
         "INVALID_FIELD_FOR_INSERT_UPDATE" => (
             "read_only_field",
-            format!("{field} cannot be written by the connected Salesforce user. Change the mapping's direction or the user's rights."),
+            format!(
+                "{field} cannot be written by the connected Salesforce user. Change the mapping's direction or the user's rights."
+            ),
         ),
         "STORAGE_LIMIT_EXCEEDED" => {
             ("storage_full", "Your Salesforce has no storage left. Free some or ask your Salesforce admin.".to_owned())
@@ -125,7 +144,8 @@ fn sentence(crm_code: &str, field: &str) -> (&'static str, String) {
         ),
         _ => (
             "refused_by_crm",
-            "Salesforce refused the record. Tell your Salesforce admin the code beside this sentence, then retry.".to_owned(),
+            "Salesforce refused the record. Tell your Salesforce admin the code beside this sentence, then retry."
+                .to_owned(),
         ),
     }
 }

@@ -140,7 +140,8 @@ impl Connector for SalesforceConnector {
         let path = api.path(&format!("/sobjects/{}/deleted/?{query}", object(entity)));
         let answer: records::DeletedAnswer = api.get_json(&path).await?;
         let earliest = records::instant_ms(&answer.earliest_date_available).unwrap_or(i64::MIN);
-        let covered = records::instant_ms(&answer.latest_date_covered).ok_or_else(|| unreadable("latestDateCovered"))?;
+        let covered =
+            records::instant_ms(&answer.latest_date_covered).ok_or_else(|| unreadable("latestDateCovered"))?;
         let deleted = answer.deleted_records.into_iter().map(|record| DeletedRecord {
             deleted_at: records::instant_ms(&record.deleted_date).unwrap_or(covered),
             id: record.id,
@@ -272,4 +273,3 @@ pub(super) const fn object(entity: Entity) -> &'static str {
 fn unreadable(what: &str) -> ConnectorError {
     ConnectorError::Unreadable { detail: what.to_owned() }
 }
-

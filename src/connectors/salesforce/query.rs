@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_window_selects_each_field_once_from_its_start() {
-        let window_of = |since| ReadWindow { entity: Entity::Contact, fields: vec!["Email".to_owned(), "Id".to_owned()], since };
+        let window_of =
+            |since| ReadWindow { entity: Entity::Contact, fields: vec!["Email".to_owned(), "Id".to_owned()], since };
         assert_eq!(
             window(&window_of(Some(1_700_000_000_000))),
             "SELECT Id,SystemModstamp,LastModifiedDate,IsDeleted,MasterRecordId,Email FROM Contact \

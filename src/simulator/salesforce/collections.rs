@@ -19,10 +19,14 @@ const MOST_RETRIEVED: usize = 2000;
 /// Answers what is under `composite/sobjects`.
 pub(super) fn answer(org: &mut Org, asked: &Asked, method: &str, rest: &[&str], user: &str) -> Reply {
     match (method, rest) {
-        ("POST", []) => each(org, asked, user, |world, object, given, by| world.create(object, given, by).map(|id| (id, None))),
+        ("POST", []) => {
+            each(org, asked, user, |world, object, given, by| world.create(object, given, by).map(|id| (id, None)))
+        }
         ("PATCH", []) => each(org, asked, user, |world, object, given, by| {
             let id = given.iter().find(|(name, _)| name.eq_ignore_ascii_case("id")).and_then(|(_, id)| id.as_str());
-            let id = id.ok_or_else(|| RecordError::new("MISSING_ARGUMENT", "Id not specified in an update call"))?.to_owned();
+            let id = id
+                .ok_or_else(|| RecordError::new("MISSING_ARGUMENT", "Id not specified in an update call"))?
+                .to_owned();
             world.update(object, &id, given, by).map(|id| (id, None))
         }),
         ("PATCH", [name, field]) => match object_named(name) {
@@ -86,7 +90,8 @@ fn each(
 
 fn upsert(org: &mut Org, asked: &Asked, object: &'static Object, field: &str, user: &str) -> Reply {
     let Some(field) = object.field(field).filter(|field| field.external_id) else {
-        let message = format!("Field name provided, {field} is not an External ID or indexed field for {}", object.name);
+        let message =
+            format!("Field name provided, {field} is not an External ID or indexed field for {}", object.name);
         return Reply::error(400, "INVALID_FIELD", &message);
     };
     let Some((records, all_or_none)) = records_of(asked) else { return malformed_json() };
@@ -97,7 +102,8 @@ fn upsert(org: &mut Org, asked: &Asked, object: &'static Object, field: &str, us
     let value = |record: &Map<String, Json>| record.get(&field.name).and_then(Json::as_str).map(str::to_owned);
     let values: Vec<Option<String>> = records.iter().map(value).collect();
     run(org, all_or_none, &records, |world, record| {
-        let own = value(record).ok_or_else(|| RecordError::new("MISSING_ARGUMENT", format!("{} not specified", field.name)))?;
+        let own = value(record)
+            .ok_or_else(|| RecordError::new("MISSING_ARGUMENT", format!("{} not specified", field.name)))?;
         if values.iter().flatten().filter(|other| other.eq_ignore_ascii_case(&own)).count() > 1 {
             let message = format!("Duplicate external id specified: {own}");
             return Err(RecordError::new("DUPLICATE_VALUE", message));
@@ -110,13 +116,8 @@ fn upsert(org: &mut Org, asked: &Asked, object: &'static Object, field: &str, us
 }
 
 fn delete(org: &mut Org, asked: &Asked, user: &str) -> Reply {
-    let ids: Vec<String> = asked
-        .query("ids")
-        .unwrap_or_default()
-        .split(',')
-        .filter(|id| !id.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let ids: Vec<String> =
+        asked.query("ids").unwrap_or_default().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
     if ids.len() > MOST {
         return too_many(ids.len());
     }
@@ -141,7 +142,13 @@ fn delete(org: &mut Org, asked: &Asked, user: &str) -> Reply {
 fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
     let (ids, fields): (Vec<String>, Vec<String>) = if asked.method == "GET" {
         let list = |name: &str| -> Vec<String> {
-            asked.query(name).unwrap_or_default().split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+            asked
+                .query(name)
+                .unwrap_or_default()
+                .split(',')
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect()
         };
         (list("ids"), list("fields"))
     } else {
@@ -200,19 +207,15 @@ fn run(
     Reply::json(200, &results.collect())
 }
 
-fn roll_back(
-    org: &mut Org,
-    before: usize,
-    undo: Vec<(&'static str, super::world::Record)>,
-    outcomes: &mut [Outcome],
-) {
+fn roll_back(org: &mut Org, before: usize, undo: Vec<(&'static str, super::world::Record)>, outcomes: &mut [Outcome]) {
     org.world.unwritten.truncate(before);
     for outcome in outcomes.iter_mut() {
         if let Ok((id, _)) = outcome {
             if let Some(object) = org.world.find(id).map(|(object, _)| object.name) {
                 org.world.remove(object, id);
             }
-            let message = "Record rolled back because not all records were valid and the request was using AllOrNone header";
+            let message =
+                "Record rolled back because not all records were valid and the request was using AllOrNone header";
             *outcome = Err(RecordError::new("ALL_OR_NONE_OPERATION_ROLLED_BACK", message));
         }
     }

@@ -16,7 +16,8 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, user: &str) ->
     let Some(requests) = body.get("compositeRequest").and_then(Json::as_array) else { return malformed_json() };
     let heavy = requests.iter().filter(|request| is_heavy(request)).count();
     if requests.len() > MOST.0 || heavy > MOST.1 {
-        let message = format!("Limit reached: at most {} subrequests, {} of them queries or collections", MOST.0, MOST.1);
+        let message =
+            format!("Limit reached: at most {} subrequests, {} of them queries or collections", MOST.0, MOST.1);
         return Reply::error(400, "LIMIT_EXCEEDED", &message);
     }
     let all_or_none = body.get("allOrNone").and_then(Json::as_bool).unwrap_or(false);
@@ -26,14 +27,20 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, user: &str) ->
     for request in requests {
         let reference = request.get("referenceId").and_then(Json::as_str).unwrap_or_default().to_owned();
         let reply = if halted {
-            Reply::error(400, "PROCESSING_HALTED", "The transaction was rolled back since another operation in the same transaction failed.")
+            Reply::error(
+                400,
+                "PROCESSING_HALTED",
+                "The transaction was rolled back since another operation in the same transaction failed.",
+            )
         } else {
             one(org, asked, version, user, request, &answers)
         };
         halted |= all_or_none && reply.status >= 400;
         let answer: Json = serde_json::from_str(&reply.body).unwrap_or(Json::Null);
         answers.insert(reference.clone(), answer.clone());
-        responses.push(json!({ "body": answer, "httpHeaders": {}, "httpStatusCode": reply.status, "referenceId": reference }));
+        responses.push(
+            json!({ "body": answer, "httpHeaders": {}, "httpStatusCode": reply.status, "referenceId": reference }),
+        );
     }
     Reply::json(200, &json!({ "compositeResponse": responses }))
 }

@@ -124,7 +124,9 @@ fn stats(org: &Org) -> Json {
         .world
         .tables
         .iter()
-        .map(|(name, table)| ((*name).to_owned(), json!(table.records.values().filter(|record| !record.deleted).count())))
+        .map(|(name, table)| {
+            ((*name).to_owned(), json!(table.records.values().filter(|record| !record.deleted).count()))
+        })
         .collect();
     json!({ "calls": calls, "byOperation": by_operation, "records": records })
 }

@@ -67,7 +67,11 @@ impl SalesforceSimulator {
     }
 }
 
-async fn handle(State(simulator): State<SalesforceSimulator>, ConnectInfo(cut): ConnectInfo<Cut>, request: Request) -> Response {
+async fn handle(
+    State(simulator): State<SalesforceSimulator>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let address_length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default().to_vec();
@@ -93,7 +97,9 @@ async fn handle(State(simulator): State<SalesforceSimulator>, ConnectInfo(cut): 
             Reply::empty(500)
         }
         Some(Instead::Reply(reply)) => reply,
-        None if address_length > rest::LONGEST_ADDRESS => Reply::html(414, "<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>"),
+        None if address_length > rest::LONGEST_ADDRESS => {
+            Reply::html(414, "<h1>Bad Message 414</h1><pre>reason: URI Too Long</pre>")
+        }
         None => simulator.kept(|org| answer(org, &asked)),
     };
     if lost {
@@ -154,7 +160,9 @@ fn instead(fault: Option<&Fault>, admitted: bool) -> Option<Instead> {
     match fault.map(|fault| (fault.fault, fault.status)) {
         Some((FaultKind::Reset, _)) => Some(Instead::Cut),
         Some((FaultKind::RateLimit, _)) => Some(Instead::Reply(refused())),
-        Some((FaultKind::Garbage, _)) => Some(Instead::Reply(Reply::html(200, "<html><body>Maintenance</body></html>"))),
+        Some((FaultKind::Garbage, _)) => {
+            Some(Instead::Reply(Reply::html(200, "<html><body>Maintenance</body></html>")))
+        }
         Some((FaultKind::Status, status)) => {
             let status = status.unwrap_or(500);
             let code = if status == 503 { "SERVER_UNAVAILABLE" } else { "UNKNOWN_EXCEPTION" };

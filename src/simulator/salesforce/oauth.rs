@@ -173,20 +173,20 @@ fn refresh(org: &mut Org, asked: &Asked) -> Reply {
 fn new_grant(org: &mut Org, user: &str, scope: &str) -> u64 {
     let refresh_token = format!("5Aep{}", org.secret("refresh"));
     let id = org.small.serial;
-    let live: Vec<u64> = org
-        .small
-        .grants
-        .iter()
-        .filter(|(_, grant)| grant.user == user && !grant.revoked)
-        .map(|(id, _)| *id)
-        .collect();
+    let live: Vec<u64> =
+        org.small.grants.iter().filter(|(_, grant)| grant.user == user && !grant.revoked).map(|(id, _)| *id).collect();
     if live.len() >= GRANTS
         && let Some(oldest) = org.small.grants.get_mut(&live[0])
     {
         oldest.revoked = true;
     }
-    let grant =
-        Grant { user: user.to_owned(), scope: scope.to_owned(), refresh_token, retired: BTreeSet::new(), revoked: false };
+    let grant = Grant {
+        user: user.to_owned(),
+        scope: scope.to_owned(),
+        refresh_token,
+        retired: BTreeSet::new(),
+        revoked: false,
+    };
     org.small.grants.insert(id, grant);
     id
 }

@@ -176,7 +176,13 @@ impl Org {
     }
 
     /// A new world.
-    pub(super) fn reset(&mut self, seed: u64, accounts: usize, contacts: usize, opportunities: usize) -> Result<(), SimulatorError> {
+    pub(super) fn reset(
+        &mut self,
+        seed: u64,
+        accounts: usize,
+        contacts: usize,
+        opportunities: usize,
+    ) -> Result<(), SimulatorError> {
         let daily_allowed = self.small.daily_allowed;
         self.world = World::default();
         self.small = Small { seed, daily_allowed, ..Small::default() };

@@ -72,7 +72,9 @@ pub(super) fn edited(org: &mut Org, asked: &Asked) -> Reply {
     };
     match done {
         Ok(_) => Reply { status: 303, ..Reply::redirect(format!("/?object={object}")) },
-        Err(error) => Reply::html(400, format!("<p>{}</p><p><a href=\"/?object={object}\">Back</a></p>", escape(&error.message))),
+        Err(error) => {
+            Reply::html(400, format!("<p>{}</p><p><a href=\"/?object={object}\">Back</a></p>", escape(&error.message)))
+        }
     }
 }
 

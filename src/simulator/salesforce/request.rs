@@ -93,7 +93,13 @@ impl Asked {
             },
             ["composite", "sobjects", _] => "collections_retrieve",
             ["composite", "sobjects", _, _] => "collections_upsert",
-            ["sobjects", _] => if method == "POST" { "create" } else { "describe" },
+            ["sobjects", _] => {
+                if method == "POST" {
+                    "create"
+                } else {
+                    "describe"
+                }
+            }
             ["sobjects", _, _] => match method {
                 "PATCH" => "update",
                 "DELETE" => "delete",

@@ -227,7 +227,14 @@ fn page(org: &mut Org, version: &str, cursor: Cursor, id: Option<String>, offset
 }
 
 /// Writes one record with the columns asked for; parents are nested.
-pub(super) fn write_row(out: &mut String, org: &Org, object: &Object, record: &Record, columns: &[String], version: &str) {
+pub(super) fn write_row(
+    out: &mut String,
+    org: &Org,
+    object: &Object,
+    record: &Record,
+    columns: &[String],
+    version: &str,
+) {
     let _ = write!(
         out,
         "{{\"attributes\":{{\"type\":\"{0}\",\"url\":\"/services/data/{version}/sobjects/{0}/{1}\"}}",
@@ -273,13 +280,18 @@ pub(super) fn system_value(record: &Record, field: &str) -> Option<Json> {
 
 /// `updated` and `deleted`, by whole minutes (dossier 2.8).
 fn replication(org: &Org, asked: &Asked, object: &'static Object, deleted: bool) -> Reply {
-    let minute = |name: &str| asked.query(name).and_then(|text| parse_stamp(&text)).map(|at| at.div_euclid(60_000) * 60_000);
+    let minute =
+        |name: &str| asked.query(name).and_then(|text| parse_stamp(&text)).map(|at| at.div_euclid(60_000) * 60_000);
     let (Some(start), Some(end)) = (minute("start"), minute("end")) else {
         return Reply::error(400, "INVALID_REPLICATION_DATE", "startDate and endDate are required");
     };
     let reach = if deleted { 15 } else { 30 } * 24 * 3600 * 1000;
     if start >= end || start < org.now() - reach {
-        return Reply::error(400, "INVALID_REPLICATION_DATE", "startDate before org replication enabled date or after endDate");
+        return Reply::error(
+            400,
+            "INVALID_REPLICATION_DATE",
+            "startDate before org replication enabled date or after endDate",
+        );
     }
     let covered = end.min(org.now().div_euclid(60_000) * 60_000);
     let found = org.world.tables.get(object.name).into_iter().flat_map(|table| table.since(start));
@@ -288,7 +300,10 @@ fn replication(org: &Org, asked: &Asked, object: &'static Object, deleted: bool)
         let records: Vec<Json> =
             found.map(|record| json!({ "id": record.id, "deletedDate": stamp(record.stamp) })).collect();
         let earliest = stamp(org.now() - reach);
-        Reply::json(200, &json!({ "deletedRecords": records, "earliestDateAvailable": earliest, "latestDateCovered": stamp(covered) }))
+        Reply::json(
+            200,
+            &json!({ "deletedRecords": records, "earliestDateAvailable": earliest, "latestDateCovered": stamp(covered) }),
+        )
     } else {
         let ids: Vec<&str> = found.map(|record| record.id.as_str()).collect();
         Reply::json(200, &json!({ "ids": ids, "latestDateCovered": stamp(covered) }))

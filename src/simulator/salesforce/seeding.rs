@@ -112,7 +112,13 @@ fn contact(person: &Person, companies: &[Company], here: &[usize]) -> Fields {
 
 fn opportunity(deal: &Deal, now: i64) -> Fields {
     let (closed, won) = (deal.stage.starts_with("Closed"), deal.stage == "Closed Won");
-    let probability = if won { 100 } else if closed { 0 } else { 50 };
+    let probability = if won {
+        100
+    } else if closed {
+        0
+    } else {
+        50
+    };
     fields([
         ("Name", json!(deal.name)),
         ("Amount", json!(deal.amount)),

@@ -23,7 +23,8 @@ async fn served(options: &SimulatorOptions) -> Served {
     tokio::spawn(simulator.serve(listener, async move {
         let _ = stopped.await;
     }));
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
+    let http =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client");
     Served { url, http, _stop: stop }
 }
 
@@ -64,22 +65,32 @@ async fn consent_exchange_refresh_and_reuse_of_a_rotated_token() {
     };
     let redirect = "http://127.0.0.1:1/callback";
     let asked = [
-        ("response_type", "code"), ("client_id", "crosstie-demo"), ("redirect_uri", redirect), ("state", "s 1"),
-        ("code_challenge", challenge.as_str()), ("scope", "api refresh_token"),
+        ("response_type", "code"),
+        ("client_id", "crosstie-demo"),
+        ("redirect_uri", redirect),
+        ("state", "s 1"),
+        ("code_challenge", challenge.as_str()),
+        ("scope", "api refresh_token"),
     ];
-    let page = org.http.get(format!("{}/services/oauth2/authorize", org.url)).query(&asked).send().await.expect("a page");
+    let page =
+        org.http.get(format!("{}/services/oauth2/authorize", org.url)).query(&asked).send().await.expect("a page");
     assert!(page.text().await.expect("HTML").contains(">Allow<"));
     let mut form = asked.to_vec();
     form.push(("decision", "allow"));
-    let allowed = org.http.post(format!("{}/services/oauth2/authorize", org.url)).form(&form).send().await.expect("a redirect");
+    let allowed =
+        org.http.post(format!("{}/services/oauth2/authorize", org.url)).form(&form).send().await.expect("a redirect");
     let location = url::Url::parse(allowed.headers()["location"].to_str().expect("text")).expect("an address");
     let pairs: std::collections::HashMap<_, _> = location.query_pairs().into_owned().collect();
     assert_eq!(pairs["state"], "s 1");
     let token_url = format!("{}/services/oauth2/token", org.url);
     let exchange = |verifier: &'static str| {
         let form = [
-            ("grant_type", "authorization_code"), ("client_id", "crosstie-demo"), ("client_secret", "crosstie-demo-secret"),
-            ("redirect_uri", redirect), ("code", pairs["code"].as_str()), ("code_verifier", verifier),
+            ("grant_type", "authorization_code"),
+            ("client_id", "crosstie-demo"),
+            ("client_secret", "crosstie-demo-secret"),
+            ("redirect_uri", redirect),
+            ("code", pairs["code"].as_str()),
+            ("code_verifier", verifier),
         ];
         org.http.post(&token_url).form(&form).send()
     };
@@ -90,8 +101,10 @@ async fn consent_exchange_refresh_and_reuse_of_a_rotated_token() {
     assert_eq!(again["error"], "invalid_grant", "a code is good once");
     let refresh = |token: String| {
         let form = [
-            ("grant_type", "refresh_token".to_owned()), ("client_id", "crosstie-demo".to_owned()),
-            ("client_secret", "crosstie-demo-secret".to_owned()), ("refresh_token", token),
+            ("grant_type", "refresh_token".to_owned()),
+            ("client_id", "crosstie-demo".to_owned()),
+            ("client_secret", "crosstie-demo-secret".to_owned()),
+            ("refresh_token", token),
         ];
         org.http.post(&token_url).form(&form).send()
     };
@@ -111,7 +124,14 @@ async fn queries_page_and_see_what_was_deleted() {
     let token = org.token().await;
     let query: String = url::form_urlencoded::byte_serialize(b"SELECT Id, Name FROM Account").collect();
     let request = org.http.get(format!("{}/services/data/v62.0/query?q={query}", org.url)).bearer_auth(&token);
-    let page: Json = request.header("Sforce-Query-Options", "batchSize=200").send().await.expect("a page").json().await.expect("JSON");
+    let page: Json = request
+        .header("Sforce-Query-Options", "batchSize=200")
+        .send()
+        .await
+        .expect("a page")
+        .json()
+        .await
+        .expect("JSON");
     assert_eq!((page["totalSize"].as_u64(), page["done"].as_bool()), (Some(450), Some(false)));
     let (_, second) = org.get(&token, page["nextRecordsUrl"].as_str().expect("a next page")).await;
     let (_, third) = org.get(&token, second["nextRecordsUrl"].as_str().expect("a next page")).await;

@@ -77,7 +77,12 @@ impl World {
     }
 
     /// Creates a record from the fields of a request.
-    pub(super) fn create(&mut self, object: &'static Object, given: &Map<String, Json>, by: &By) -> Result<String, RecordError> {
+    pub(super) fn create(
+        &mut self,
+        object: &'static Object,
+        given: &Map<String, Json>,
+        by: &By,
+    ) -> Result<String, RecordError> {
         let mut fields = validate::fields(self, object, given, None)?;
         validate::required(object, &fields)?;
         self.refuse_duplicates(object, &fields, None)?;
@@ -160,7 +165,13 @@ impl World {
     }
 
     /// Merges `id` into `into`: the loser is deleted and names its master, its children move over.
-    pub(super) fn merge(&mut self, object: &'static Object, id: &str, into: &str, by: &By) -> Result<String, RecordError> {
+    pub(super) fn merge(
+        &mut self,
+        object: &'static Object,
+        id: &str,
+        into: &str,
+        by: &By,
+    ) -> Result<String, RecordError> {
         let winner = self.living(object, into)?.id.clone();
         let loser = self.living(object, id)?.id.clone();
         for (child, child_id) in self.children(&loser) {
@@ -249,7 +260,9 @@ impl World {
     fn refuse_duplicates(&self, object: &Object, fields: &Fields, own: Option<&str>) -> Result<(), RecordError> {
         for field in object.fields.iter().filter(|field| field.unique) {
             let Some(value) = fields.get(&field.name).and_then(Json::as_str) else { continue };
-            if let Some(other) = self.by_unique(object, &field.name, value).filter(|other| Some(other.id.as_str()) != own) {
+            if let Some(other) =
+                self.by_unique(object, &field.name, value).filter(|other| Some(other.id.as_str()) != own)
+            {
                 return Err(RecordError::duplicate(&field.name, &other.id));
             }
         }

@@ -119,8 +119,7 @@ fn the_later_edit_wins_once_the_clocks_are_compared() {
         (10_000, 13_000, 6_000, "crm=b"),
     ];
     for (app_at, crm_at, skew, expected) in cases {
-        let state =
-            FieldState { app_changed_at: Some(app_at), crm_changed_at: Some(crm_at), ..state("a", "b", "c") };
+        let state = FieldState { app_changed_at: Some(app_at), crm_changed_at: Some(crm_at), ..state("a", "b", "c") };
         let context = MergeContext { clock_skew_ms: skew, ..context(ConflictPolicy::LastWriteWins) };
         assert_eq!(short(&merge(&[(&field, state)], &context)), expected, "{app_at} {crm_at} {skew}");
     }

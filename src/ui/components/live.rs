@@ -47,7 +47,11 @@ impl Live {
     }
 
     /// Refetches `resource` with each event of one of `topics`, without showing its fallback.
-    pub fn refetch<T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static>(self, topics: &'static [Topic], resource: Resource<T>) {
+    pub fn refetch<T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static>(
+        self,
+        topics: &'static [Topic],
+        resource: Resource<T>,
+    ) {
         Effect::new(move |before: Option<u64>| {
             let count = topics.iter().map(|topic| self.count(*topic)).sum();
             if before.is_some_and(|before| before != count) {

@@ -13,7 +13,12 @@ pub async fn load_sign_in_page() -> Result<SignInPage, Problem> {
 
 /// Signs in and answers with the address to go to.
 #[server(prefix = "/fn", endpoint = "sign_in")]
-pub async fn sign_in(email: String, password: String, next: Option<String>, stay: Option<bool>) -> Result<String, Problem> {
+pub async fn sign_in(
+    email: String,
+    password: String,
+    next: Option<String>,
+    stay: Option<bool>,
+) -> Result<String, Problem> {
     let services = crate::ui::server::signed_out_caller()?;
     let entry = crate::service::auth::sign_in(&services, &email, password, stay.unwrap_or(false)).await?;
     crate::ui::server::set_cookie(&entry.cookie);

@@ -58,16 +58,18 @@ pub(in super::super) fn value(world: &World, object: &Object, record: &Record, c
     if let Some((relationship, rest)) = column.split_once('.') {
         let parent = parent(object, relationship).and_then(|field| {
             let id = record.fields.get(&field.name)?.as_str()?;
-            field.reference_to.iter().filter_map(|name| object_named(name)).find_map(|object| {
-                Some((object, world.record(object, id)?))
-            })
+            field
+                .reference_to
+                .iter()
+                .filter_map(|name| object_named(name))
+                .find_map(|object| Some((object, world.record(object, id)?)))
         });
         return parent.map_or(Json::Null, |(object, record)| value(world, object, record, rest));
     }
     match object.field(column) {
-        Some(field) => system_value(record, &field.name)
-            .or_else(|| record.fields.get(&field.name).cloned())
-            .unwrap_or(Json::Null),
+        Some(field) => {
+            system_value(record, &field.name).or_else(|| record.fields.get(&field.name).cloned()).unwrap_or(Json::Null)
+        }
         None => Json::Null,
     }
 }
@@ -75,11 +77,11 @@ pub(in super::super) fn value(world: &World, object: &Object, record: &Record, c
 /// A bound of the stamp's index that every row must meet, if the statement has one.
 fn stamp_bound(condition: &Condition) -> Option<i64> {
     match condition {
-        Condition::Compare { field, operator: Operator::Greater | Operator::GreaterOrEqual, value: Literal::Instant(at) }
-            if field.eq_ignore_ascii_case("SystemModstamp") =>
-        {
-            Some(*at)
-        }
+        Condition::Compare {
+            field,
+            operator: Operator::Greater | Operator::GreaterOrEqual,
+            value: Literal::Instant(at),
+        } if field.eq_ignore_ascii_case("SystemModstamp") => Some(*at),
         Condition::And(terms) => terms.iter().find_map(stamp_bound),
         _ => None,
     }
@@ -110,7 +112,10 @@ fn check(object: &Object, condition: &Condition) -> Result<(), SoqlError> {
 fn check_column(object: &Object, column: &str) -> Result<(), SoqlError> {
     let no_such = |column: &str| SoqlError {
         code: "INVALID_FIELD",
-        message: format!("No such column '{column}' on entity '{}'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name.", object.name),
+        message: format!(
+            "No such column '{column}' on entity '{}'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name.",
+            object.name
+        ),
     };
     match column.split_once('.') {
         None if object.field(column).is_some() => Ok(()),

@@ -38,7 +38,8 @@ fn tokens(soql: &str) -> Result<Vec<(Token, usize)>, SoqlError> {
             tokens.push((Token::Symbol(symbol), column));
             rest = &rest[symbol.len()..];
         } else {
-            let end = rest.find(|letter: char| !(letter.is_alphanumeric() || "_.:+-".contains(letter))).unwrap_or(rest.len());
+            let end =
+                rest.find(|letter: char| !(letter.is_alphanumeric() || "_.:+-".contains(letter))).unwrap_or(rest.len());
             if end == 0 {
                 return Err(at(column, &format!("unexpected token: '{first}'")));
             }
@@ -129,7 +130,11 @@ impl Parser {
     fn condition(&mut self) -> Result<Condition, SoqlError> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(SoqlError { code: "QUERY_TOO_COMPLICATED", message: "query is either selecting too many fields or the filter conditions are too complicated".to_owned() });
+            return Err(SoqlError {
+                code: "QUERY_TOO_COMPLICATED",
+                message: "query is either selecting too many fields or the filter conditions are too complicated"
+                    .to_owned(),
+            });
         }
         let first = self.term()?;
         let mut terms = vec![first];
