@@ -9,6 +9,7 @@ mod viewer;
 pub mod administration;
 pub mod api_keys;
 pub mod auth;
+pub mod connections;
 pub mod events;
 pub mod frame;
 pub mod runs;

@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod app_rows;
 pub mod auth;
 pub mod changes;
+pub mod connections;
 pub mod credentials;
 mod error;
 pub mod events;
