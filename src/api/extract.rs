@@ -55,9 +55,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryString<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(value) = Query::<T>::from_request_parts(parts, state)
-            .await
-            .map_err(|refused| invalid("query", plain(&refused.body_text())))?;
+        let Query(value) =
+            Query::<T>::from_request_parts(parts, state).await.map_err(|refused| unfit_query(&refused.body_text()))?;
         Ok(QueryString(value))
     }
 }
@@ -113,6 +112,17 @@ fn unfit(member: &str, error: &serde_json::Error) -> Problem {
     }
 }
 
+/// The reader puts the parameter's name before what is wrong with it.
+fn unfit_query(text: &str) -> Problem {
+    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    match text.split_once(": ") {
+        Some((name, _)) if !name.contains(' ') => {
+            invalid(name, format!("The value of {name} has the wrong type. Correct it."))
+        }
+        _ => invalid("query", plain(text)),
+    }
+}
+
 fn invalid(member: &str, message: String) -> Problem {
     let mut problem = Problem::new(422, "invalid", message.clone());
     problem.errors.push(FieldError { field: member.to_owned(), message });
@@ -122,7 +132,6 @@ fn invalid(member: &str, message: String) -> Problem {
 /// serde's words as a sentence, without the place in the text.
 fn plain(text: &str) -> String {
     let text = text.split(" at line ").next().unwrap_or(text).replace('`', "");
-    let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
     let mut letters = text.chars();
     letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ mod extract;
 mod headers;
 mod identify;
 mod problem;
+mod records;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
@@ -48,7 +49,7 @@ fn rest(stopping: CancellationToken) -> Router<Services> {
 }
 
 fn crm(stopping: CancellationToken) -> Router<Services> {
-    Router::new().merge(events::router(stopping))
+    Router::new().merge(events::router(stopping)).merge(records::router())
 }
 
 async fn nothing_here(OriginalUri(address): OriginalUri) -> Problem {

@@ -12,6 +12,9 @@ pub mod auth;
 pub mod connections;
 pub mod events;
 pub mod frame;
+pub mod paging;
+mod record_fields;
+pub mod records;
 pub mod runs;
 
 use std::sync::Arc;

@@ -19,6 +19,8 @@ mod migrate;
 pub mod pending;
 pub mod people;
 pub mod questions;
+pub mod record_evidence;
+pub mod records;
 pub mod runs;
 pub mod setup;
 mod tx;

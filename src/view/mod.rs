@@ -6,9 +6,12 @@
 pub mod connections;
 pub mod frame;
 pub mod instant;
+pub mod pagination;
 pub mod problem;
+pub mod records;
 pub mod runs;
 pub mod session;
 
 pub use instant::Moment;
+pub use pagination::Pagination;
 pub use problem::{FieldError, Problem};
