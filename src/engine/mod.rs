@@ -43,6 +43,8 @@ pub struct Engine {
 pub struct EngineSettings {
     /// How long a claimed step stays ours without a heartbeat; outlives a remote call's time-out.
     pub lease: TimeDelta,
+    /// How long a worker stays with one run before it lets others have their turn; at least one step.
+    pub turn: TimeDelta,
     /// How old a describe may be.
     pub describe_age: TimeDelta,
     /// Share of the org's day, in percent, at which Crosstie stops calling.
@@ -51,6 +53,11 @@ pub struct EngineSettings {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        EngineSettings { lease: TimeDelta::seconds(180), describe_age: TimeDelta::hours(1), budget_percent: 80 }
+        EngineSettings {
+            lease: TimeDelta::seconds(180),
+            turn: TimeDelta::seconds(2),
+            describe_age: TimeDelta::hours(1),
+            budget_percent: 80,
+        }
     }
 }

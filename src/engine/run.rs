@@ -19,9 +19,6 @@ use crate::store::setup::{self, ConnectionSetup, SyncEnd};
 use crate::store::{Actor, StoreError, WorkspaceTx, events};
 use crate::sync::{backoff_ms, next_run};
 
-/// How long a worker stays with one run before it lets others have their turn.
-const TURN: TimeDelta = TimeDelta::seconds(2);
-
 /// How often a paused or waiting run looks whether it may go on.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(1);
 
@@ -233,7 +230,7 @@ enum Turn {
 /// Works on a run for one turn, then puts its job back or ends it.
 pub(crate) async fn work(engine: &Engine, lease: &Lease) -> Result<(), StoreError> {
     let args: RunStep = serde_json::from_value(lease.args.clone())?;
-    let turn_ends = engine.crm.clock.now() + TURN;
+    let turn_ends = engine.crm.clock.now() + engine.settings.turn;
     let turn = loop {
         match advance(engine, lease, &args).await {
             Ok(None) if engine.crm.clock.now() < turn_ends => {}
