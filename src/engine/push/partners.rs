@@ -1,0 +1,190 @@
+//! Before a record is created in the CRM: whether the CRM has it already, and which ones wait for a person.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::{Plan, is_new_to_crm};
+use crate::connectors::{CrmRecord, KeyLookup};
+use crate::engine::context::EntityContext;
+use crate::engine::matching::seen;
+use crate::engine::run::{Step, StepError};
+use crate::engine::translate::{Pair, References, Transformed, translate};
+use crate::model::{ConflictKind, Entity};
+use crate::store::app_rows::AppRow;
+use crate::store::questions::{self, Question};
+use crate::store::{WorkspaceTx, links, pending};
+use crate::sync::{Candidate, MatchOutcome, Record, match_keys, match_records};
+
+/// What is known of the records that would be created.
+pub(super) struct Partners {
+    /// CRM records that are the partners of app records.
+    pub(super) found: HashMap<Uuid, CrmRecord>,
+    /// App records that a person is asked about.
+    pub(super) waiting: HashSet<Uuid>,
+}
+
+/// What the CRM has under the external ids and match keys of records that would be created.
+pub(super) async fn look_up(
+    step: &Step<'_>,
+    context: &EntityContext,
+    pairs: &[Pair],
+    transformed: &Transformed,
+) -> Result<Vec<CrmRecord>, StepError> {
+    let allowed = context.pushes && step.connection.options.create_missing;
+    let new: Vec<(usize, &Pair)> =
+        pairs.iter().enumerate().filter(|(_, pair)| allowed && is_new_to_crm(pair)).collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut lookups = Vec::new();
+    if let Some(field) = external_id_field(step, context)? {
+        let values = new.iter().filter_map(|(_, pair)| Some(external_id(step, pair.app.as_ref()?.id))).collect();
+        lookups.push(KeyLookup { field, values });
+    }
+    let key_field = match context.entity {
+        Entity::Contact => "email",
+        Entity::Account | Entity::Opportunity => "name",
+    };
+    let key = context.fields.iter().position(|field| field.mapped.app_field == key_field);
+    if let Some(index) = key {
+        let references = References::default();
+        let values: Vec<String> = new
+            .iter()
+            .filter_map(|(place, pair)| {
+                translate(context, pair, *place, &references, transformed).states[index].app_as_crm.clone().ok()?
+            })
+            .collect();
+        if !values.is_empty() {
+            lookups.push(KeyLookup { field: context.fields[index].mapped.crm_field.clone(), values });
+        }
+    }
+    let mut fields = context.crm_fields();
+    fields.extend(external_id_field(step, context)?);
+    let (fields, lookups, entity) = (&fields, &lookups, context.entity);
+    step.call(|crm| async move { crm.connector.find(&crm.session, entity, fields, lookups).await }).await
+}
+
+fn external_id_field(step: &Step<'_>, context: &EntityContext) -> Result<Option<String>, StepError> {
+    Ok(step.connector()?.external_id_field(&context.description))
+}
+
+/// The external id of an app record: names workspace and record, so that another's is never overwritten.
+pub(crate) fn external_id(step: &Step<'_>, record_id: Uuid) -> String {
+    format!("{}:{record_id}", step.workspace_id)
+}
+
+impl Plan<'_> {
+    /// Which of the records to create are in the CRM already, and which wait for a person.
+    pub(super) async fn partners(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        pairs: &[Pair],
+        found: Vec<CrmRecord>,
+    ) -> Result<Partners, StepError> {
+        let (config_id, entity) = (self.step.run.config_id, self.context.entity);
+        let asked = questions::pending_matches(tx, config_id, entity).await?;
+        let mut partners = Partners {
+            found: HashMap::new(),
+            waiting: asked.into_iter().filter_map(|(record_id, _)| record_id).collect(),
+        };
+        let crm_ids: Vec<String> = found.iter().map(|record| record.id.clone()).collect();
+        let linked: HashSet<String> = links::by_crm_ids(tx, config_id, entity, &crm_ids)
+            .await?
+            .into_iter()
+            .filter_map(|link| link.crm_record_id)
+            .collect();
+        let mut free: HashMap<String, CrmRecord> = found
+            .into_iter()
+            .filter(|record| !linked.contains(&record.id))
+            .map(|record| (record.id.clone(), record))
+            .collect();
+        let new: Vec<&AppRow> =
+            pairs.iter().filter(|pair| is_new_to_crm(pair)).filter_map(|pair| pair.app.as_ref()).collect();
+        if let Some(field) = external_id_field(self.step, self.context)? {
+            let own: HashMap<String, Uuid> = new.iter().map(|row| (external_id(self.step, row.id), row.id)).collect();
+            let ours: Vec<(Uuid, String)> = free
+                .values()
+                .filter_map(|record| {
+                    let value = record.fields.get(&field)?.as_ref()?;
+                    Some((*own.get(value)?, record.id.clone()))
+                })
+                .collect();
+            for (record_id, crm_id) in ours {
+                partners.found.extend(free.remove(&crm_id).map(|record| (record_id, record)));
+            }
+        }
+        self.match_free(tx, &new, free, &mut partners).await?;
+        Ok(partners)
+    }
+
+    async fn match_free(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        new: &[&AppRow],
+        mut free: HashMap<String, CrmRecord>,
+        partners: &mut Partners,
+    ) -> Result<(), StepError> {
+        let (config_id, entity) = (self.step.run.config_id, self.context.entity);
+        let forms: BTreeMap<&String, Record> =
+            free.iter().map(|(id, record)| (id, seen(self.context, &record.fields))).collect();
+        let crm: Vec<Candidate<'_>> =
+            forms.iter().map(|(id, form)| Candidate { id, keys: match_keys(entity, form) }).collect();
+        let ids: Vec<(String, &AppRow)> = new
+            .iter()
+            .filter(|row| !partners.found.contains_key(&row.id) && !partners.waiting.contains(&row.id))
+            .map(|row| (row.id.to_string(), *row))
+            .collect();
+        let app: Vec<Candidate<'_>> =
+            ids.iter().map(|(id, row)| Candidate { id, keys: match_keys(entity, &row.fields) }).collect();
+        let apart: HashSet<(String, String)> = pending::apart(tx, config_id, entity)
+            .await?
+            .into_iter()
+            .map(|(crm_id, record_id)| (crm_id, record_id.to_string()))
+            .collect();
+        for outcome in match_records(&crm, &app, &apart) {
+            match outcome {
+                MatchOutcome::Pair { crm, app } => {
+                    if let (Ok(record_id), Some(record)) = (app.parse(), free.remove(&crm)) {
+                        partners.found.insert(record_id, record);
+                    }
+                }
+                MatchOutcome::Ambiguous { crm, app } => {
+                    let Some(record) = free.get(&crm) else { continue };
+                    for record_id in app.iter().filter_map(|id| id.parse::<Uuid>().ok()) {
+                        let row = new.iter().find(|row| row.id == record_id);
+                        self.batch.ask(match_question(self.context, record, row.copied()));
+                        partners.waiting.insert(record_id);
+                    }
+                }
+                MatchOutcome::Alone { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn match_question(context: &EntityContext, record: &CrmRecord, row: Option<&AppRow>) -> Question {
+    let crm = seen(context, &record.fields);
+    let app: Record = row
+        .map(|row| {
+            row.fields
+                .iter()
+                .filter(|(field, _)| crm.contains_key(*field))
+                .map(|(f, v)| (f.clone(), v.clone()))
+                .collect()
+        })
+        .unwrap_or_default();
+    Question {
+        kind: ConflictKind::Match,
+        link_id: None,
+        record_id: row.map(|row| row.id),
+        crm_record_id: Some(record.id.clone()),
+        fields: crm.keys().filter(|field| app.get(*field) != crm.get(*field)).cloned().collect(),
+        app,
+        crm: crm.clone(),
+        base: Record::new(),
+        crm_raw: crm,
+        settled: false,
+    }
+}
