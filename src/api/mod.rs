@@ -4,13 +4,16 @@
 //! and every refusal leaves as a problem with a stable code.
 
 mod auth;
+mod conflicts;
 mod cross_site;
 mod events;
 mod extract;
 mod headers;
 mod identify;
+mod logs;
 mod problem;
 mod records;
+mod runs;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
@@ -49,7 +52,12 @@ fn rest(stopping: CancellationToken) -> Router<Services> {
 }
 
 fn crm(stopping: CancellationToken) -> Router<Services> {
-    Router::new().merge(events::router(stopping)).merge(records::router())
+    Router::new()
+        .merge(conflicts::router())
+        .merge(events::router(stopping))
+        .merge(logs::router())
+        .merge(records::router())
+        .merge(runs::router())
 }
 
 async fn nothing_here(OriginalUri(address): OriginalUri) -> Problem {

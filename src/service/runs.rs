@@ -132,7 +132,7 @@ fn view(run: StoredRun, log_ids: Vec<Uuid>) -> Job {
     }
 }
 
-fn not_ready(status: ConnectionStatus) -> ServiceError {
+pub(super) fn not_ready(status: ConnectionStatus) -> ServiceError {
     let detail = match status {
         ConnectionStatus::Paused => "The connection is paused. Resume it, then sync.",
         ConnectionStatus::Error => "The connection needs a new sign-in. Press Reconnect, then sync.",

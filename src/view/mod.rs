@@ -3,9 +3,11 @@
 //! Must not know: anything but `model`. Invariant: a view carries text that is ready to be read, and epoch
 //! milliseconds where something counts; the browser formats no dates and no numbers but "how long ago".
 
+pub mod conflicts;
 pub mod connections;
 pub mod frame;
 pub mod instant;
+pub mod logs;
 pub mod pagination;
 pub mod problem;
 pub mod records;
