@@ -13,7 +13,8 @@ pub mod view;
 // The server only.
 #[cfg(feature = "ssr")]
 pub mod api;
-// PENDING boot
+#[cfg(feature = "ssr")]
+pub mod boot;
 #[cfg(feature = "ssr")]
 pub mod clock;
 #[cfg(feature = "ssr")]

@@ -1,12 +1,7 @@
-//! The `crosstie` program.
+//! The `crosstie` program: its command line is read by [`crosstie::boot`].
 
-#[cfg(feature = "ssr")]
-fn main() -> std::process::ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("transform-child") => crosstie::transform::child_main(),
-        _ => std::process::ExitCode::FAILURE,
-    }
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crosstie::boot::main()
 }
-
-#[cfg(not(feature = "ssr"))]
-fn main() {}

@@ -244,6 +244,27 @@ impl CrmAccess {
     }
 }
 
+/// Moves a demo's connections along with their simulator, which is reached at `address` from now on.
+pub async fn move_simulated(
+    crm: &CrmAccess,
+    workspace_id: Uuid,
+    provider: Provider,
+    address: &str,
+) -> Result<(), AccessError> {
+    let mut tx = WorkspaceTx::begin(&crm.pool, workspace_id, Actor::System, crm.clock.now()).await?;
+    for config_id in credentials::move_simulated(&mut tx, provider, address).await? {
+        let stored = credentials::load(&mut tx, config_id).await?.and_then(|stored| stored.sealed);
+        // A disconnected one has no tokens to move.
+        let Some(sealed) = stored else { continue };
+        let opened = crm.vault.open(&associated_data(workspace_id), &sealed).map_err(|_| AccessError::Sealed)?;
+        let mut tokens: Tokens = serde_json::from_slice(&opened).map_err(|_| AccessError::Sealed)?;
+        address.clone_into(&mut tokens.instance_url);
+        store_tokens(&mut tx, &crm.vault, crm.rng.as_ref(), config_id, &tokens).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Seals a grant and stores it for a connection, in place of a former one.
 pub async fn store_grant(
     tx: &mut WorkspaceTx,
@@ -253,9 +274,19 @@ pub async fn store_grant(
     grant: &TokenGrant,
 ) -> Result<(), AccessError> {
     let tokens = tokens_of(grant, tx.now().timestamp_millis());
-    let plain = serde_json::to_vec(&tokens).map_err(StoreError::from)?;
+    store_tokens(tx, vault, rng, config_id, &tokens).await
+}
+
+async fn store_tokens(
+    tx: &mut WorkspaceTx,
+    vault: &Vault,
+    rng: &dyn Rng,
+    config_id: Uuid,
+    tokens: &Tokens,
+) -> Result<(), AccessError> {
+    let plain = serde_json::to_vec(tokens).map_err(StoreError::from)?;
     let sealed = vault.seal(rng, &associated_data(tx.workspace_id()), &plain).map_err(|_| AccessError::Sealed)?;
-    credentials::store(tx, config_id, rng.uuid(), &sealed, &grant.instance_url).await?;
+    credentials::store(tx, config_id, rng.uuid(), &sealed, &tokens.instance_url).await?;
     Ok(())
 }
 

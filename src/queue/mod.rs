@@ -221,6 +221,25 @@ pub async fn prune(connection: &mut PgConnection, before: DateTime<Utc>) -> Resu
     Ok(removed)
 }
 
+/// How many jobs there are, by state.
+pub async fn count_by_state(connection: &mut PgConnection) -> Result<Vec<(String, i64)>, QueueError> {
+    let rows =
+        sqlx::query!(r#"SELECT state, count(*) AS "count!" FROM jobs GROUP BY state"#).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.state, row.count)).collect())
+}
+
+/// Ends the leases of every running job: whoever held them is known to be dead. They are claimed as taken over.
+pub async fn end_leases(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<u64, QueueError> {
+    let ended = sqlx::query!(
+        "UPDATE jobs SET leased_until = $1::timestamptz - interval '1 ms' WHERE state = 'running' AND leased_until >= $1",
+        now
+    )
+    .execute(connection)
+    .await?
+    .rows_affected();
+    Ok(ended)
+}
+
 async fn wake(connection: &mut PgConnection) -> Result<(), QueueError> {
     sqlx::query!("SELECT pg_notify($1, '')", CHANNEL).execute(connection).await?;
     Ok(())

@@ -123,3 +123,22 @@ pub async fn end_refresh_turn(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<(
     .await?;
     Ok(())
 }
+
+/// Sends the simulated connections of a CRM to another login host; returns those that were elsewhere.
+pub async fn move_simulated(
+    tx: &mut WorkspaceTx,
+    provider: Provider,
+    login_url: &str,
+) -> Result<Vec<Uuid>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_scalar!(
+        "UPDATE crm_sync_configs SET oauth_login_url = $3
+         WHERE workspace_id = $1 AND crm_provider = $2 AND environment = 'simulator' AND oauth_login_url <> $3
+         RETURNING id",
+        workspace_id,
+        provider.as_str(),
+        login_url
+    )
+    .fetch_all(tx.connection())
+    .await?)
+}
