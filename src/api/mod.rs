@@ -5,6 +5,7 @@
 
 mod auth;
 mod conflicts;
+mod connections;
 mod cross_site;
 mod events;
 mod extract;
@@ -31,6 +32,7 @@ pub use identify::{API_KEY_PREFIX, bearer_token};
 /// Pages and API behind one border. `stopping` ends the open event streams.
 pub fn app_router(services: Services, pages: Router, stopping: CancellationToken) -> Router {
     pages
+        .merge(connections::callback_router().with_state(services.clone()))
         .nest("/api", rest(stopping).with_state(services.clone()))
         .layer(middleware::from_fn_with_state(services.clone(), identify::identify))
         .layer(middleware::from_fn_with_state(services.clone(), cross_site::refuse))
@@ -54,6 +56,7 @@ fn rest(stopping: CancellationToken) -> Router<Services> {
 fn crm(stopping: CancellationToken) -> Router<Services> {
     Router::new()
         .merge(conflicts::router())
+        .merge(connections::router())
         .merge(events::router(stopping))
         .merge(logs::router())
         .merge(records::router())

@@ -3,6 +3,8 @@
 //! Must not know: axum, Leptos, how a screen looks. Invariant: every public function takes the [`Viewer`] that asks (or is
 //! part of signing in) and checks what the viewer may do before it reads or writes.
 
+mod crm_host;
+mod crm_refusal;
 mod error;
 mod viewer;
 
@@ -14,6 +16,7 @@ pub mod connections;
 pub mod events;
 pub mod frame;
 pub mod logs;
+pub mod oauth;
 pub mod paging;
 mod record_fields;
 pub mod records;

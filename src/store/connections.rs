@@ -162,3 +162,95 @@ pub async fn get(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredConnecti
 pub async fn by_provider(tx: &mut WorkspaceTx, provider: Provider) -> Result<Option<StoredConnection>, StoreError> {
     Ok(select(tx, None, Some(provider)).await?.pop())
 }
+
+/// Links of one state, failures and waiting conflicts of one entity.
+#[derive(Debug, Clone, Copy)]
+pub struct EntityNumbers {
+    /// Which entity.
+    pub entity: Entity,
+    /// Links whose sides are both there.
+    pub linked: i64,
+    /// Links whose record could not be written.
+    pub failed: i64,
+    /// Conflicts that wait.
+    pub conflicts: i64,
+    /// Links that rest outside the filter.
+    pub out_of_scope: i64,
+}
+
+/// The numbers of a connection, by entity; an entity without any is left out.
+pub async fn numbers(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Vec<EntityNumbers>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query!(
+        r#"SELECT entity_type AS "entity_type!", sum(linked)::bigint AS "linked!", sum(failed)::bigint AS "failed!",
+                  sum(out_of_scope)::bigint AS "out_of_scope!", sum(conflicts)::bigint AS "conflicts!"
+           FROM (
+             SELECT entity_type, count(*) FILTER (WHERE state = 'linked') AS linked,
+                    count(*) FILTER (WHERE failure IS NOT NULL AND state IN ('linked', 'creating')) AS failed,
+                    count(*) FILTER (WHERE state = 'out_of_scope') AS out_of_scope, 0 AS conflicts
+             FROM crm_record_links WHERE workspace_id = $1 AND config_id = $2 GROUP BY entity_type
+             UNION ALL
+             SELECT entity_type, 0, 0, 0, count(*) FROM crm_sync_conflicts
+             WHERE workspace_id = $1 AND config_id = $2 AND status = 'pending' GROUP BY entity_type
+           ) counted GROUP BY entity_type"#,
+        workspace_id,
+        config_id
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(EntityNumbers {
+                entity: row.entity_type.parse()?,
+                linked: row.linked,
+                failed: row.failed,
+                conflicts: row.conflicts,
+                out_of_scope: row.out_of_scope,
+            })
+        })
+        .collect()
+}
+
+/// Pauses a connected connection: no new call starts. `false` where it is not connected.
+pub async fn pause(tx: &mut WorkspaceTx, id: Uuid) -> Result<bool, StoreError> {
+    let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    let paused = sqlx::query!(
+        "UPDATE crm_sync_configs SET status = 'paused', next_sync_at = NULL, updated_at = $3
+         WHERE workspace_id = $1 AND id = $2 AND status = 'connected'",
+        workspace_id,
+        id,
+        now
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(paused.rows_affected() == 1)
+}
+
+/// Resumes a paused connection. `false` where it is not paused.
+pub async fn resume(tx: &mut WorkspaceTx, id: Uuid, next_sync_at: Option<DateTime<Utc>>) -> Result<bool, StoreError> {
+    let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    let resumed = sqlx::query!(
+        "UPDATE crm_sync_configs SET status = 'connected', next_sync_at = $3, updated_at = $4
+         WHERE workspace_id = $1 AND id = $2 AND status = 'paused'",
+        workspace_id,
+        id,
+        next_sync_at,
+        now
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(resumed.rows_affected() == 1)
+}
+
+/// The run of a connection that is queued, on or held: the one that is on first.
+pub async fn open_runs(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT id FROM crm_sync_runs WHERE workspace_id = $1 AND config_id = $2 AND state IN ('queued', 'running', 'held')
+         ORDER BY state = 'queued', created_at",
+        workspace_id,
+        config_id
+    )
+    .fetch_all(tx.connection())
+    .await?)
+}

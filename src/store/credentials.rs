@@ -49,7 +49,8 @@ pub async fn load(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Option<Stored
     .transpose()
 }
 
-/// Stores sealed tokens for a connection, in place of former ones.
+/// Stores sealed tokens for a connection, in place of former ones. A refresh that ends after its connection was
+/// disconnected stores nothing.
 pub async fn store(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
@@ -58,15 +59,15 @@ pub async fn store(
     instance_url: &str,
 ) -> Result<(), StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    let secret_id = sqlx::query_scalar!(
-        "SELECT credentials_vault_id FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2",
+    let row = sqlx::query!(
+        "SELECT credentials_vault_id, status FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2 FOR UPDATE",
         workspace_id,
         config_id
     )
     .fetch_optional(tx.connection())
-    .await?
-    .flatten()
-    .unwrap_or(secret_id);
+    .await?;
+    let Some(row) = row.filter(|row| row.status != ConnectionStatus::Disconnected.as_str()) else { return Ok(()) };
+    let secret_id = row.credentials_vault_id.unwrap_or(secret_id);
     sqlx::query!(
         "INSERT INTO vault.secrets (workspace_id, id, purpose, sealed, created_at, updated_at)
          VALUES ($1, $2, 'oauth_tokens', $3, $4, $4)

@@ -19,6 +19,7 @@ pub mod links;
 pub mod logs;
 pub mod lookup;
 mod migrate;
+pub mod oauth;
 pub mod pending;
 pub mod people;
 pub mod questions;
