@@ -12,6 +12,7 @@ mod extract;
 mod headers;
 mod identify;
 mod logs;
+mod mappings;
 mod problem;
 mod records;
 mod runs;
@@ -59,6 +60,7 @@ fn crm(stopping: CancellationToken) -> Router<Services> {
         .merge(connections::router())
         .merge(events::router(stopping))
         .merge(logs::router())
+        .merge(mappings::router())
         .merge(records::router())
         .merge(runs::router())
 }

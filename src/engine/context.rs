@@ -116,7 +116,8 @@ fn fingerprint(connection: &ConnectionSetup, mappings: &[StoredMapping], fields:
     connection.direction.hash(&mut hasher);
     connection.options.create_missing.hash(&mut hasher);
     for mapping in mappings {
-        (&mapping.app_field, &mapping.crm_field, mapping.direction).hash(&mut hasher);
+        // The id too: a mapping that was removed and made again has no base.
+        (mapping.id, &mapping.app_field, &mapping.crm_field, mapping.direction).hash(&mut hasher);
     }
     fields.len().hash(&mut hasher);
     format!("{:016x}", hasher.finish())

@@ -67,7 +67,7 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
     }
     pending::remove_candidates(&mut tx, config_id, entity, &decided).await?;
     let watermark = chrono::DateTime::from_timestamp_millis(state.watermark).unwrap_or_default();
-    setup::move_cursor(&mut tx, config_id, entity, watermark, &context.covers).await?;
+    setup::move_cursor(&mut tx, config_id, entity, watermark, &state.covers).await?;
     step.commit(tx, batch, Stage::Match, waiting.len()).await?;
     Ok(position)
 }

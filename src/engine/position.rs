@@ -46,6 +46,9 @@ pub(crate) struct ReadState {
     pub since: Option<i64>,
     /// The bound fixed before the first page, epoch milliseconds.
     pub watermark: i64,
+    /// What the window covers since its first page: a mapping that joins later widens the next run.
+    #[serde(default)]
+    pub covers: String,
     /// Where the next page starts.
     pub page: Option<String>,
 }

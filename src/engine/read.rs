@@ -32,7 +32,7 @@ pub(crate) async fn prepare(step: &Step<'_>) -> Result<Position, StepError> {
     let since = since.filter(|_| deletions.complete);
 
     let mut tx = step.begin().await?;
-    let state = ReadState { since, watermark: deletions.watermark.0, page: None };
+    let state = ReadState { since, watermark: deletions.watermark.0, covers: context.covers.clone(), page: None };
     let position = step.position.to_phase(Phase::Read(state));
     step.advance(&mut tx, &position).await?;
     let mut batch = Batch::new(&context, step.engine.crm.rng.as_ref());

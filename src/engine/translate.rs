@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bigdecimal::BigDecimal;
-use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::context::{EntityContext, Field};
-use crate::model::{Entity, FieldKind};
+use crate::model::Entity;
 use crate::store::app_rows::AppRow;
 use crate::store::links::StoredLink;
 use crate::store::{StoreError, WorkspaceTx, links};
-use crate::sync::{FieldBase, FieldState, Record, Value, same};
+use crate::sync::{FieldBase, FieldState, Record, Value, fit, same};
 use crate::transform::{Direction, TransformCall, TransformHost};
 
 /// Both sides of one record, as far as they are there.
@@ -278,24 +276,6 @@ fn not_observed(pair: &Pair, field: &Field) -> FieldState {
         app_as_crm: Ok(None),
         app_changed_at: None,
         crm_changed_at: None,
-    }
-}
-
-/// Spells a value as the app's column takes it, or says why it cannot.
-fn fit(kind: FieldKind, value: Value) -> Result<Value, String> {
-    let Some(text) = value else { return Ok(None) };
-    match kind {
-        FieldKind::Number | FieldKind::Money | FieldKind::Percent => text
-            .trim()
-            .parse::<BigDecimal>()
-            .map(|number| Some(number.normalized().to_plain_string()))
-            .map_err(|_| "the CRM's value is not a number".to_owned()),
-        FieldKind::Date => text
-            .get(..10)
-            .and_then(|day| day.parse::<NaiveDate>().ok())
-            .map(|day| Some(day.to_string()))
-            .ok_or_else(|| "the CRM's value is not a date".to_owned()),
-        _ => Ok(Some(text)),
     }
 }
 

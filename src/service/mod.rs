@@ -5,6 +5,7 @@
 
 mod crm_host;
 mod crm_refusal;
+mod descriptions;
 mod error;
 mod viewer;
 
@@ -16,6 +17,7 @@ pub mod connections;
 pub mod events;
 pub mod frame;
 pub mod logs;
+pub mod mappings;
 pub mod oauth;
 pub mod paging;
 mod record_fields;

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod links;
 pub mod logs;
 pub mod lookup;
+pub mod mappings;
 mod migrate;
 pub mod oauth;
 pub mod pending;

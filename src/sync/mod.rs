@@ -6,6 +6,7 @@
 mod backoff;
 mod default_mappings;
 mod delete;
+mod fit;
 mod mapping;
 mod matching;
 mod merge;
@@ -18,6 +19,7 @@ mod value;
 pub use backoff::backoff_ms;
 pub use default_mappings::{DefaultMapping, default_mappings};
 pub use delete::{DeleteDecision, decide_delete, guard_holds};
+pub use fit::fit;
 pub use mapping::{MappedField, ValueMap, group_of};
 pub use matching::{Candidate, MatchOutcome, match_keys, match_records};
 pub use merge::{base_after_app_write, base_after_crm_write, merge};

@@ -14,7 +14,7 @@ pub fn child_main() -> ExitCode {
         };
         let answer = match request {
             Request::Run(calls) => Answer::Ran(engine::run(&calls)),
-            Request::Check { script, two_way } => Answer::Checked(engine::check(&script, two_way)),
+            Request::Check { script, direction } => Answer::Checked(engine::check(&script, direction)),
         };
         let written = serde_json::to_writer(&mut output, &answer)
             .map_err(std::io::Error::from)

@@ -7,6 +7,7 @@ use rquickjs::function::Args;
 use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Function, Object, Runtime};
 
 use super::{Direction, TransformCall};
+use crate::model::FieldDirection;
 use crate::sync::Value;
 
 /// Memory of one engine, bytes.
@@ -51,15 +52,18 @@ pub(super) fn run(calls: &[TransformCall]) -> Vec<Result<Value, String>> {
     answers
 }
 
-/// Says what is wrong with a script, if anything. A two-way one needs both directions.
-pub(super) fn check(script: &str, two_way: bool) -> Result<(), String> {
-    let directions = if two_way { &[Direction::ToApp, Direction::ToCrm][..] } else { &[Direction::ToApp] };
-    let missing = directions.iter().find_map(|direction| with_function(script, *direction, |_, _| {}).err());
-    match (missing, two_way) {
-        (None, true) if !is_object(script) => Err("a two-way mapping needs an object with toApp and toCrm".to_owned()),
-        (None, _) => Ok(()),
-        (Some(_), false) => with_function(script, Direction::ToCrm, |_, _| {}),
-        (Some(message), true) => Err(message),
+/// Says what is wrong with a script for a mapping of `direction`, if anything. A two-way one needs both directions.
+pub(super) fn check(script: &str, direction: FieldDirection) -> Result<(), String> {
+    let compiles = |direction| with_function(script, direction, |_, _| {});
+    match direction {
+        FieldDirection::Bidirectional if !is_object(script) => {
+            compiles(Direction::ToApp)?;
+            Err("a two-way mapping needs an object with toApp and toCrm".to_owned())
+        }
+        FieldDirection::Bidirectional => compiles(Direction::ToApp).and_then(|()| compiles(Direction::ToCrm)),
+        FieldDirection::Pull => compiles(Direction::ToApp),
+        FieldDirection::Push => compiles(Direction::ToCrm),
+        FieldDirection::None => compiles(Direction::ToApp).or_else(|_| compiles(Direction::ToCrm)),
     }
 }
 
@@ -200,7 +204,7 @@ mod tests {
     fn the_default_website_transform_gives_the_host() {
         let mapping = crate::sync::default_mappings(crate::model::Provider::Salesforce, crate::model::Entity::Account);
         let script = mapping.iter().find_map(|mapping| mapping.transform).expect("Website has one");
-        assert_eq!(check(script, true), Ok(()));
+        assert_eq!(check(script, FieldDirection::Bidirectional), Ok(()));
         for address in ["https://www.acme.example/about?x#y", "acme.example", " HTTP://Acme.example "] {
             assert_eq!(transform(script, Direction::ToApp, address), text("acme.example"), "{address}");
         }
@@ -219,9 +223,20 @@ mod tests {
 
     #[test]
     fn a_check_names_what_is_missing() {
-        assert_eq!(check("value.trim()", false), Ok(()));
-        assert!(check("value.trim()", true).is_err());
-        assert!(check("({ toApp: (value) => value })", true).is_err());
-        assert!(check("value.(", false).is_err());
+        let pull_only = "({ toApp: (value) => value })";
+        let cases = [
+            ("value.trim()", FieldDirection::Pull, true),
+            ("value.trim()", FieldDirection::Push, true),
+            ("value.trim()", FieldDirection::Bidirectional, false),
+            (pull_only, FieldDirection::Pull, true),
+            (pull_only, FieldDirection::None, true),
+            (pull_only, FieldDirection::Push, false),
+            (pull_only, FieldDirection::Bidirectional, false),
+            ("value.(", FieldDirection::Pull, false),
+            ("value.(", FieldDirection::None, false),
+        ];
+        for (script, direction, fine) in cases {
+            assert_eq!(check(script, direction).is_ok(), fine, "{script} {direction}");
+        }
     }
 }

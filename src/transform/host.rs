@@ -9,6 +9,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
 use super::{Answer, Request, TransformCall};
+use crate::model::FieldDirection;
 use crate::sync::Value;
 
 /// Calls sent to the child at once.
@@ -58,9 +59,9 @@ impl TransformHost {
         answers
     }
 
-    /// Says what is wrong with a script, if anything. A two-way mapping needs both directions.
-    pub async fn check(&self, script: &str, two_way: bool) -> Result<(), String> {
-        let request = Request::Check { script: script.to_owned(), two_way };
+    /// Says what is wrong with a script for a mapping of `direction`, if anything.
+    pub async fn check(&self, script: &str, direction: FieldDirection) -> Result<(), String> {
+        let request = Request::Check { script: script.to_owned(), direction };
         match self.ask(&request, self.limits.call).await {
             Some(Answer::Checked(checked)) => checked,
             _ => Err(ended()),

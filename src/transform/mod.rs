@@ -7,6 +7,7 @@ mod child;
 mod engine;
 mod host;
 
+use crate::model::FieldDirection;
 use crate::sync::{Record, Value};
 
 pub use child::child_main;
@@ -38,7 +39,7 @@ pub struct TransformCall {
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 enum Request {
     Run(Vec<TransformCall>),
-    Check { script: String, two_way: bool },
+    Check { script: String, direction: FieldDirection },
 }
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]

@@ -8,6 +8,7 @@ pub mod connections;
 pub mod frame;
 pub mod instant;
 pub mod logs;
+pub mod mappings;
 pub mod pagination;
 pub mod problem;
 pub mod records;

@@ -1,0 +1,156 @@
+//! What a CRM says about its own fields: as last described, or asked for now. And calls to a CRM on a person's behalf.
+//!
+//! Must not know: what a description is used for. Invariant: the CRM is asked outside of any transaction, and each call is
+//! counted on its connection's day.
+
+use std::future::Future;
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::{ServiceError, Services};
+use crate::connectors::{ConnectorError, EntityDescription};
+use crate::engine::{AccessError, CrmConnection};
+use crate::model::{Entity, Provider};
+use crate::store::{StoreError, WorkspaceTx, setup};
+
+/// The description as last stored; none before the first one.
+pub(super) async fn stored(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+) -> Result<Option<EntityDescription>, ServiceError> {
+    let row = setup::description(tx, config_id, entity).await?;
+    // What an older version wrote is asked for anew.
+    Ok(row.and_then(|(description, _)| serde_json::from_value(description).ok()))
+}
+
+/// The description, at most `age` old. Where the CRM does not answer, the stored one is better than none.
+pub(super) async fn at_most(
+    services: &Services,
+    workspace_id: Uuid,
+    config_id: Uuid,
+    provider: Provider,
+    entity: Entity,
+    age: TimeDelta,
+) -> Result<EntityDescription, ServiceError> {
+    let mut tx = services.begin_as_system(workspace_id).await?;
+    let row = setup::description(&mut tx, config_id, entity).await?;
+    let not_before = tx.now() - age;
+    tx.commit().await?;
+    let stored = row.and_then(|(value, at)| Some((serde_json::from_value::<EntityDescription>(value).ok()?, at)));
+    if let Some((description, at)) = &stored
+        && *at >= not_before
+    {
+        return Ok(description.clone());
+    }
+    let fetched = call(services, workspace_id, config_id, provider, |crm| async move {
+        crm.connector.describe(&crm.session, entity).await
+    })
+    .await;
+    match (fetched, stored) {
+        (Ok(description), _) => {
+            store(services, workspace_id, config_id, &description).await?;
+            Ok(description)
+        }
+        (Err(_), Some((description, _))) => Ok(description),
+        (Err(error), None) => Err(error),
+    }
+}
+
+async fn store(
+    services: &Services,
+    workspace_id: Uuid,
+    config_id: Uuid,
+    description: &EntityDescription,
+) -> Result<(), ServiceError> {
+    let mut tx = services.begin_as_system(workspace_id).await?;
+    let value = serde_json::to_value(description).map_err(StoreError::from)?;
+    setup::store_description(&mut tx, config_id, description.entity, value).await?;
+    let seen: Vec<String> = description.fields.iter().map(|field| field.name.clone()).collect();
+    setup::suspend_unseen_mappings(&mut tx, config_id, description.entity, &seen).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Calls a CRM; an access token that is not accepted is refreshed once.
+pub(super) async fn call<T, F, Answer>(
+    services: &Services,
+    workspace_id: Uuid,
+    config_id: Uuid,
+    provider: Provider,
+    make: F,
+) -> Result<T, ServiceError>
+where
+    F: Fn(CrmConnection) -> Answer,
+    Answer: Future<Output = Result<T, ConnectorError>>,
+{
+    let crm = services.crm.open(workspace_id, config_id).await.map_err(|error| no_access(provider, error))?;
+    let session = crm.session.clone();
+    let mut answer = make(crm).await;
+    let mut meters = vec![session.meter.clone()];
+    if matches!(answer, Err(ConnectorError::TokenExpired)) {
+        let again =
+            services.crm.reopen(workspace_id, config_id, &session).await.map_err(|error| no_access(provider, error))?;
+        meters.push(again.session.meter.clone());
+        answer = make(again).await;
+    }
+    let mut tx = services.begin_as_system(workspace_id).await?;
+    for meter in meters {
+        let usage = meter.usage();
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let org = (usage.org_allowed > 0).then(|| (signed(usage.org_used), signed(usage.org_allowed)));
+        setup::note_calls(&mut tx, config_id, signed(usage.calls), org, usage.clock_difference_ms).await?;
+    }
+    tx.commit().await?;
+    answer.map_err(|error| no_answer(provider, error))
+}
+
+fn no_access(provider: Provider, error: AccessError) -> ServiceError {
+    let crm = provider.title();
+    match error {
+        AccessError::NotConnected => ServiceError::state(
+            "connection_not_ready",
+            format!("The connection to {crm} is not signed in. Connect it, then try again."),
+        ),
+        AccessError::SignInNeeded => sign_in_needed(provider),
+        AccessError::Refreshing => ServiceError::unavailable(
+            "crm_unavailable",
+            format!("The sign-in to {crm} is being renewed right now. Try again in a moment."),
+        ),
+        AccessError::Crm(error) => no_answer(provider, error),
+        AccessError::Store(error) => error.into(),
+        AccessError::NotConfigured { .. } | AccessError::Sealed => ServiceError::unavailable(
+            "crm_not_configured",
+            format!("This server is not set up for {crm}. An admin of the server can mend it in its settings."),
+        )
+        .caused_by(error),
+    }
+}
+
+fn no_answer(provider: Provider, error: ConnectorError) -> ServiceError {
+    let crm = provider.title();
+    match &error {
+        ConnectorError::TokenExpired | ConnectorError::SignIn { .. } => sign_in_needed(provider),
+        ConnectorError::RateLimited { .. } => ServiceError::unavailable(
+            "crm_limited",
+            format!("{crm} takes no more calls at the moment: its limit is used up. Try again later."),
+        ),
+        ConnectorError::Configuration { .. } => ServiceError::state(
+            "crm_rights_missing",
+            format!("{crm} does not let the connected user see this. Check the user's rights there, then try again."),
+        ),
+        _ => ServiceError::unavailable(
+            "crm_unavailable",
+            format!("{crm} cannot be reached at the moment. Nothing was changed; try again in a minute."),
+        ),
+    }
+    .caused_by(error)
+}
+
+fn sign_in_needed(provider: Provider) -> ServiceError {
+    ServiceError::state(
+        "connection_not_ready",
+        format!("{} asks for a new sign-in. Press Reconnect, then try again.", provider.title()),
+    )
+}
