@@ -21,6 +21,9 @@ pub mod mappings;
 pub mod oauth;
 pub mod paging;
 mod record_fields;
+pub mod record_form;
+pub mod record_page;
+mod record_why;
 pub mod records;
 pub mod runs;
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::paging::{PageAsked, cursor_after};
+use super::record_form::version_of;
 use super::{ServiceError, Services, Viewer, record_fields};
 use crate::model::{Capability, Entity};
 use crate::store::records::{RecordFilter, RecordWindow, StoredRecord};
@@ -93,9 +94,27 @@ pub async fn update(
     id: Uuid,
     fields: &Map<String, Value>,
 ) -> Result<Record, ServiceError> {
+    update_version(services, viewer, entity, id, fields, None).await
+}
+
+/// The same, but only over the version that the caller saw, if it names one.
+pub(super) async fn update_version(
+    services: &Services,
+    viewer: &Viewer,
+    entity: Entity,
+    id: Uuid,
+    fields: &Map<String, Value>,
+    version: Option<&str>,
+) -> Result<Record, ServiceError> {
     viewer.require(Capability::EditRecords)?;
     let mut tx = services.begin(viewer).await?;
     let stored = lock(&mut tx, entity, id).await?;
+    if version.is_some_and(|version| version != version_of(&stored)) {
+        return Err(ServiceError::state(
+            "record_moved",
+            "The record changed while you edited it. Nothing was saved; load the page again to see its new values.",
+        ));
+    }
     let mut change = record_fields::change(entity, fields).map_err(ServiceError::invalid_fields)?;
     if stored.deleted_at.is_some() {
         return Err(ServiceError::state("record_deleted", "The record is deleted. Restore it before you change it."));
@@ -198,7 +217,7 @@ fn changed_custom(stored: &StoredRecord, changes: Map<String, Value>) -> Map<Str
     custom
 }
 
-fn search_text(q: Option<&str>) -> Result<Option<String>, ServiceError> {
+pub(super) fn search_text(q: Option<&str>) -> Result<Option<String>, ServiceError> {
     let text = q.unwrap_or_default().trim();
     if text.chars().count() > LONGEST_SEARCH || text.contains('\0') {
         return Err(ServiceError::invalid("q", format!("Search for {LONGEST_SEARCH} characters at most.")));

@@ -436,7 +436,7 @@ pub async fn set_deleted(tx: &mut WorkspaceTx, entity: Entity, id: Uuid, deleted
 }
 
 /// A pattern for what contains `text` literally.
-fn contains(text: &str) -> String {
+pub(super) fn contains(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in text.chars() {
         if matches!(letter, '%' | '_' | '\\') {

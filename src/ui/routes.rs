@@ -2,9 +2,10 @@
 
 use leptos::prelude::*;
 use leptos_router::components::{ParentRoute, Redirect, Route, Routes};
-use leptos_router::{SsrMode, StaticSegment};
+use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 
 use super::layout::{Frame, NotFound};
+use super::records::{RecordPage, RecordsPage};
 use super::sign_in::SignInPage;
 
 /// Every page.
@@ -15,6 +16,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async />
             <ParentRoute path=StaticSegment("") view=Frame ssr=SsrMode::Async>
                 <Route path=StaticSegment("") view=|| view! { <Redirect path="/integrations" /> } ssr=SsrMode::Async />
+                <Route path=(StaticSegment("records"), ParamSegment("entity")) view=RecordsPage ssr=SsrMode::Async />
+                <Route path=(StaticSegment("records"), ParamSegment("entity"), ParamSegment("id")) view=RecordPage ssr=SsrMode::Async />
             </ParentRoute>
         </Routes>
     }

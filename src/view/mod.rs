@@ -11,6 +11,7 @@ pub mod logs;
 pub mod mappings;
 pub mod pagination;
 pub mod problem;
+pub mod record_page;
 pub mod records;
 pub mod runs;
 pub mod session;
