@@ -1,1 +1,1 @@
-
+//! The rules of `ARCHITECTURE.md`, as tests.

@@ -1,1 +1,74 @@
-fn main() {}
+//! The project's own tools: `cargo xtask site`, `cargo xtask sqlx`, `cargo xtask with-postgres`.
+//!
+//! Knows the manifest, never the code of the product. Each tool does what it says and leaves nothing running.
+
+#![expect(clippy::disallowed_methods, reason = "a tool measures real time")]
+
+mod manifest;
+mod postgres;
+mod queries;
+mod site;
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "\
+cargo xtask site [--release]          builds the browser's half: program, styles, files
+cargo xtask sqlx [--check]            rewrites .sqlx from the code, or fails where the committed files differ
+cargo xtask with-postgres COMMAND…    runs a command with CROSSTIE_TEST_DATABASE_URL naming a throw-away Postgres";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let started = Instant::now();
+    let result = match words.as_slice() {
+        ["site"] => site::build(site::Mode::Dev),
+        ["site", "--release"] => site::build(site::Mode::Release),
+        ["sqlx"] => queries::rewrite(),
+        ["sqlx", "--check"] => queries::check(),
+        ["with-postgres", command @ ..] if !command.is_empty() => return with_postgres(command),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(message) => {
+            eprintln!("{message} ({:.1} s)", started.elapsed().as_secs_f32());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The exit status is the command's own.
+fn with_postgres(command: &[&str]) -> ExitCode {
+    let run = || -> Result<ExitCode> {
+        let server = postgres::Throwaway::start()?;
+        let status = Command::new(command[0])
+            .args(&command[1..])
+            .env("CROSSTIE_TEST_DATABASE_URL", server.url())
+            .status()
+            .with_context(|| format!("{} could not be started", command[0]))?;
+        Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    };
+    run().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs a command to its end; anything but success is an error that names it.
+fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("{name} could not be started"))?;
+    if !status.success() {
+        bail!("{name} ended with {status}");
+    }
+    Ok(())
+}
