@@ -28,6 +28,7 @@
 
 mod client;
 mod connection;
+mod consent;
 mod database;
 mod people;
 mod simulator;
@@ -55,6 +56,7 @@ use uuid::Uuid;
 
 pub use client::{Answer, Client, answer};
 pub use connection::Run;
+pub use consent::Consent;
 pub use simulator::{CrmRecord, Simulator, Stats};
 
 use client::Pass;
@@ -71,11 +73,13 @@ pub struct TestOptions {
     pub contacts: usize,
     /// Deals in the org.
     pub opportunities: usize,
+    /// Time-outs of calls to the CRM.
+    pub http: HttpSettings,
 }
 
 impl Default for TestOptions {
     fn default() -> Self {
-        TestOptions { seed: 1, accounts: 0, contacts: 0, opportunities: 0 }
+        TestOptions { seed: 1, accounts: 0, contacts: 0, opportunities: 0, http: HttpSettings::default() }
     }
 }
 
@@ -125,7 +129,7 @@ impl TestApp {
         let database = TestDatabase::create().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (services, engine) = wire(&database, &clock, &simulator.url, &url, options.seed);
+        let (services, engine) = wire(&database, &clock, &simulator.url, &url, &options);
         let stop = CancellationToken::new();
         let pages = crosstie::ui::server::pages(services.clone(), leptos_options());
         let router = crosstie::api::app_router(services.clone(), pages, stop.clone());
@@ -277,11 +281,11 @@ fn wire(
     clock: &Arc<ManualClock>,
     salesforce: &str,
     url: &str,
-    seed: u64,
+    options: &TestOptions,
 ) -> (Services, Engine) {
-    let rng = Arc::new(SeededRng::new(seed));
+    let rng = Arc::new(SeededRng::new(options.seed));
     let vault = Arc::new(Vault::new(&Vault::generate_key(rng.as_ref())).expect("a key"));
-    let connector = SalesforceConnector::new(HttpSettings::default(), clock.clone()).expect("a connector");
+    let connector = SalesforceConnector::new(options.http, clock.clone()).expect("a connector");
     let client = CrmClient {
         provider: Provider::Salesforce,
         simulator: true,

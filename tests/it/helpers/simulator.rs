@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub struct Simulator {
     /// Its address, without a final slash.
     pub url: String,
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     _stop: DropGuard,
 }
 
