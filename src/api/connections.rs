@@ -13,7 +13,7 @@ use crate::model::{Environment, Provider};
 use crate::service::oauth::{self, Connected, Wish};
 use crate::service::{ServiceError, Services, Viewer, connections};
 use crate::view::Problem;
-use crate::view::connections::{CallbackAnswer, ConfigAnswer, ConfigList, ConnectAnswer, ConnectionTest};
+use crate::view::connections::{CallbackAnswer, ConfigAnswer, ConfigDetail, ConfigList, ConnectAnswer, ConnectionTest};
 
 /// The API's routes.
 pub(super) fn router() -> Router<Services> {
@@ -23,6 +23,7 @@ pub(super) fn router() -> Router<Services> {
         .route("/disconnect/{provider}", delete(disconnect))
         .route("/{provider}/test-connection", post(test))
         .route("/configs", get(list))
+        .route("/configs/{id}", get(detail))
         .route("/configs/{id}/pause", patch(pause))
         .route("/configs/{id}/resume", patch(resume))
 }
@@ -110,6 +111,14 @@ async fn test(
 
 async fn list(State(services): State<Services>, viewer: Viewer) -> Result<Json<ConfigList>, Problem> {
     Ok(Json(ConfigList { configs: connections::list(&services, &viewer).await? }))
+}
+
+async fn detail(
+    State(services): State<Services>,
+    viewer: Viewer,
+    PathPart(id): PathPart<Uuid>,
+) -> Result<Json<ConfigDetail>, Problem> {
+    Ok(Json(connections::detail(&services, &viewer, id).await?))
 }
 
 async fn pause(

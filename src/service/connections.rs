@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::crm_refusal::access_refused;
-use super::{ServiceError, Services, Viewer, oauth};
+use super::{ServiceError, Services, Viewer, mappings, oauth};
 use crate::connectors::{CallMeter, ConnectorError, EntityDescription, Identity};
 use crate::engine::AccessError;
 use crate::model::{Capability, ConnectionStatus, Provider};
@@ -15,7 +15,7 @@ use crate::store::connections::{self, StoredConnection};
 use crate::store::{WorkspaceTx, events, oauth as sign_ins, runs, setup};
 use crate::sync::next_run;
 use crate::view::connections::{
-    Config, ConnectionStats, ConnectionTest, CrmUser, EntityPermissions, EntityStats, Permissions,
+    Config, ConfigDetail, ConnectionStats, ConnectionTest, CrmUser, EntityPermissions, EntityStats, Permissions,
 };
 use crate::view::instant::rfc3339;
 
@@ -43,13 +43,14 @@ pub async fn by_provider(services: &Services, viewer: &Viewer, provider: Provide
     stored.map(config).ok_or_else(not_found)
 }
 
-/// The numbers of a connection.
-pub async fn stats(services: &Services, viewer: &Viewer, id: Uuid) -> Result<ConnectionStats, ServiceError> {
+/// One connection with its mappings and numbers.
+pub async fn detail(services: &Services, viewer: &Viewer, id: Uuid) -> Result<ConfigDetail, ServiceError> {
     let mut tx = services.begin(viewer).await?;
     let stored = connections::get(&mut tx, id).await?.ok_or_else(not_found)?;
+    let field_mappings = mappings::of_connection(&mut tx, id).await?;
     let stats = count(&mut tx, &stored).await?;
     tx.commit().await?;
-    Ok(stats)
+    Ok(ConfigDetail { config: config(stored), field_mappings, stats })
 }
 
 /// Pauses a connection: from a second later on no call starts, and what is under way is recorded.

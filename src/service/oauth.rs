@@ -20,7 +20,7 @@ use crate::engine::tokens::store_grant;
 use crate::model::{Capability, Entity, Environment, Provider};
 use crate::security::tokens;
 use crate::store::oauth::{self, NewState, SignedIn, UsedState};
-use crate::store::{WorkspaceTx, connections, events, setup};
+use crate::store::{WorkspaceTx, connections, events, mappings, setup};
 use crate::sync::next_run;
 use crate::view::connections::Config;
 
@@ -332,7 +332,10 @@ async fn store(
             known.id
         }
     };
-    oauth::add_default_mappings(&mut tx, config_id, used.provider).await?;
+    if is_new {
+        oauth::add_default_mappings(&mut tx, config_id, used.provider).await?;
+        mappings::publish(&mut tx, config_id).await?;
+    }
     store_descriptions(&mut tx, config_id, &seen.entities).await?;
     store_grant(&mut tx, &services.vault, services.rng.as_ref(), config_id, grant)
         .await

@@ -322,7 +322,7 @@ async fn close_runs(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Gives a connection the default mappings that it lacks, and publishes the set.
+/// Gives a new connection its default mappings.
 pub async fn add_default_mappings(tx: &mut WorkspaceTx, config_id: Uuid, provider: Provider) -> Result<(), StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
     let rows: Vec<serde_json::Value> = Entity::ALL
@@ -340,25 +340,11 @@ pub async fn add_default_mappings(tx: &mut WorkspaceTx, config_id: Uuid, provide
            transform_function, created_at, updated_at)
          SELECT $1, $2, m.entity_type, m.crm_field, m.app_field, m.sync_direction, m.transform_function, $4, $4
          FROM jsonb_to_recordset($3) AS m (entity_type text, crm_field text, app_field text, sync_direction text,
-           transform_function text)
-         ON CONFLICT DO NOTHING",
+           transform_function text)",
         workspace_id,
         config_id,
         serde_json::Value::Array(rows),
         now
-    )
-    .execute(tx.connection())
-    .await?;
-    sqlx::query!(
-        "UPDATE crm_sync_configs SET field_mappings = (
-           SELECT coalesce(jsonb_object_agg(entity, mappings), '{}') FROM (
-             SELECT m.entity_type AS entity, jsonb_agg(jsonb_build_object('crmField', m.crm_field, 'appField', m.app_field,
-               'syncDirection', m.sync_direction, 'transformFunction', m.transform_function, 'valueMap', m.value_map)
-               ORDER BY m.app_field) AS mappings
-             FROM crm_field_mappings m WHERE m.workspace_id = $1 AND m.config_id = $2 GROUP BY m.entity_type) published)
-         WHERE workspace_id = $1 AND id = $2",
-        workspace_id,
-        config_id
     )
     .execute(tx.connection())
     .await?;

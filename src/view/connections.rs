@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::mappings::Mapping;
 use crate::model::{
     ConflictPolicy, ConnectionStatus, Entity, Environment, Options, Provider, Schedule, SyncDirection, SyncFrequency,
 };
@@ -117,6 +118,18 @@ impl ConnectionStats {
             Entity::Opportunity => &mut self.opportunities,
         }
     }
+}
+
+/// Answer of `GET /configs/:id`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigDetail {
+    /// The connection.
+    pub config: Config,
+    /// Its mappings, newest first.
+    pub field_mappings: Vec<Mapping>,
+    /// Its numbers.
+    pub stats: ConnectionStats,
 }
 
 /// Answer of `POST /connect`.

@@ -66,9 +66,14 @@ pub struct MappingPatch {
 pub async fn list(services: &Services, viewer: &Viewer, config_id: Uuid) -> Result<Vec<Mapping>, ServiceError> {
     let mut tx = services.begin(viewer).await?;
     connection(&mut tx, config_id).await?;
-    let rows = mappings::list(&mut tx, config_id).await?;
+    let mappings = of_connection(&mut tx, config_id).await?;
     tx.commit().await?;
-    Ok(rows.into_iter().map(view).collect())
+    Ok(mappings)
+}
+
+/// The same within the caller's transaction, which has looked that the connection is there.
+pub(super) async fn of_connection(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Vec<Mapping>, ServiceError> {
+    Ok(mappings::list(tx, config_id).await?.into_iter().map(view).collect())
 }
 
 /// Makes a mapping and publishes it.

@@ -21,11 +21,33 @@ async fn every_connection_is_listed_and_shown_without_its_tokens() {
 }
 
 #[tokio::test]
+async fn one_connection_comes_with_its_mappings_and_numbers() {
+    let app = TestApp::with(TestOptions { accounts: 3, contacts: 5, ..TestOptions::default() }).await;
+    let member = app.api_key_of(Role::Member).await;
+    let id = app.connect_salesforce().await;
+    app.sync().await.expect_state("completed");
+    let answer = member.get(&format!("/api/crm/configs/{id}")).await.expect(200);
+    assert_eq!(answer["config"]["id"], json!(id));
+    assert_eq!(answer["fieldMappings"].as_array().map(Vec::len), Some(32));
+    let numbers = |linked: u32| json!({ "linked": linked, "failed": 0, "conflicts": 0, "outOfScope": 0 });
+    assert_eq!(answer["stats"]["accounts"], numbers(3));
+    assert_eq!(answer["stats"]["contacts"], numbers(5));
+    assert_eq!(answer["stats"]["opportunities"], numbers(0));
+    assert_eq!(answer["stats"]["callsAllowed"], 15_000);
+    assert!(answer["stats"]["callsToday"].as_i64().is_some_and(|calls| calls > 0), "{answer}");
+    let (_, stranger) = app.other_workspace().await;
+    stranger.get(&format!("/api/crm/configs/{id}")).await.refused(404, "not_found");
+}
+
+#[tokio::test]
 async fn a_test_says_who_is_signed_in_and_what_may_be_done() {
     let app = TestApp::start().await;
     let admin = app.api_key_of(Role::Admin).await;
     let answer = admin.post("/api/crm/salesforce/test-connection", json!({})).await.expect(200);
-    assert_eq!((&answer["connected"], &answer["user"], &answer["permissions"]), (&json!(false), &Json::Null, &Json::Null));
+    assert_eq!(
+        (&answer["connected"], &answer["user"], &answer["permissions"]),
+        (&json!(false), &Json::Null, &Json::Null)
+    );
     assert!(answer["error"].as_str().is_some_and(|error| error.contains("Connect it")), "{answer}");
 
     app.connect_salesforce().await;
@@ -114,7 +136,10 @@ async fn disconnecting_revokes_and_erases_and_keeps_the_rest() {
     assert_eq!(answer, json!({ "success": true }));
     assert_eq!(app.rows("SELECT id FROM vault.secrets").await.len(), 0);
     let config = admin.get("/api/crm/configs").await.expect(200)["configs"][0].clone();
-    assert_eq!((&config["id"], &config["status"], &config["nextSyncAt"]), (&json!(id), &json!("disconnected"), &Json::Null));
+    assert_eq!(
+        (&config["id"], &config["status"], &config["nextSyncAt"]),
+        (&json!(id), &json!("disconnected"), &Json::Null)
+    );
     assert_eq!(app.rows("SELECT id FROM crm_record_links").await.len(), 2);
     assert!(!app.rows("SELECT id FROM crm_field_mappings").await.is_empty());
     assert!(!app.rows("SELECT id FROM crm_sync_logs").await.is_empty());

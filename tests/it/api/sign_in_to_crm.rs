@@ -60,7 +60,7 @@ async fn a_sign_in_ends_in_a_connection_that_works_and_rests() {
     assert!(website["transform_function"].as_str().is_some_and(|script| script.contains("toApp")), "{website}");
     assert_eq!(app.rows("SELECT id FROM crm_field_mappings").await.len(), 32);
     let published = app.row("SELECT field_mappings FROM crm_sync_configs").await;
-    assert_eq!(published["field_mappings"]["contact"].as_array().map(Vec::len), Some(13));
+    assert_eq!(published["field_mappings"]["contacts"].as_object().map(serde_json::Map::len), Some(13));
     assert_eq!(app.rows("SELECT entity_type FROM crm_descriptions WHERE record_count IS NOT NULL").await.len(), 3);
 
     app.advance(chrono::TimeDelta::hours(3));
@@ -264,7 +264,10 @@ async fn the_same_org_goes_on_with_its_links_and_another_one_stops_and_asks() {
     let url = admin.post("/api/crm/connect", body).await.expect(200)["redirectUrl"].as_str().expect("url").to_owned();
     let consent = app.simulator.allow(&url).await;
     let afresh = admin.post("/api/crm/oauth/callback", callback(&consent)).await.expect(200)["config"].clone();
-    assert_eq!((&afresh["id"], &afresh["nextSyncAt"], &afresh["lastSyncAt"]), (&config["id"], &Json::Null, &Json::Null));
+    assert_eq!(
+        (&afresh["id"], &afresh["nextSyncAt"], &afresh["lastSyncAt"]),
+        (&config["id"], &Json::Null, &Json::Null)
+    );
     assert_eq!(app.rows(links).await.len(), 0);
     assert_eq!(app.rows("SELECT entity_type FROM crm_cursors").await.len(), 0);
     app.sync().await.expect_state("completed");
