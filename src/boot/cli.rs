@@ -21,10 +21,18 @@ pub enum Command {
     Serve(ServeArgs),
     /// Runs the CRM simulators alone.
     Simulate(SimulateArgs),
+    /// Triggers a run on a running server and follows it. Exit status: 0 completed, 2 partial, 1 failed.
+    Sync(SyncArgs),
     /// Brings the database to this version's schema.
     Migrate(ServerArgs),
     /// Reads the settings as `serve` would and says what is wrong with them.
     CheckConfig(ServeArgs),
+    /// Manages people.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Manages API keys.
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Runs user transforms for the server; not for people.
     #[command(hide = true)]
     TransformChild,
@@ -88,4 +96,75 @@ pub struct SimulateArgs {
     /// Without rate limits.
     #[arg(long)]
     pub no_limits: bool,
+}
+
+/// Which run to trigger.
+#[derive(Debug, Clone, Args)]
+pub struct SyncArgs {
+    /// Id of the connection.
+    #[arg(long)]
+    pub connection: uuid::Uuid,
+    /// Entities to synchronise (`accounts`, `contacts`, `opportunities`); all of the connection's without this.
+    #[arg(long)]
+    pub entity: Vec<String>,
+    /// Direction (`pull`, `push`, `bidirectional`); the connection's without this.
+    #[arg(long)]
+    pub direction: Option<String>,
+    /// Folder whose `demo.json` names the server where CROSSTIE_URL does not [env: CROSSTIE_DATA_DIR] [default: ./data].
+    #[arg(long)]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Commands about people.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Adds a person to a workspace, which is made where there is none of that name.
+    Add(UserAddArgs),
+}
+
+/// The person to add.
+#[derive(Debug, Clone, Args)]
+pub struct UserAddArgs {
+    /// E-mail of the person.
+    #[arg(long)]
+    pub email: String,
+    /// Name of the person; the e-mail without this.
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// Role: `admin`, `sales_ops`, `reviewer`, `compliance`, `member`.
+    #[arg(long)]
+    pub role: String,
+    /// Name of the workspace.
+    #[arg(long)]
+    pub workspace: String,
+    /// Reads the password from standard input; without this one is made and printed.
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Where the data are.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Commands about API keys.
+#[derive(Debug, Subcommand)]
+pub enum ApiKeyCommand {
+    /// Makes a key that acts as a person in a workspace, and prints it once.
+    Create(ApiKeyCreateArgs),
+}
+
+/// The key to make.
+#[derive(Debug, Clone, Args)]
+pub struct ApiKeyCreateArgs {
+    /// E-mail of the person.
+    #[arg(long)]
+    pub email: String,
+    /// Name of the workspace.
+    #[arg(long)]
+    pub workspace: String,
+    /// What the key is for.
+    #[arg(long, default_value = "made on the command line")]
+    pub name: String,
+    /// Where the data are.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }

@@ -14,6 +14,7 @@ mod postgres;
 mod serve;
 mod simulate;
 mod site;
+mod sync;
 mod telemetry;
 mod wiring;
 
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use cli::{Cli, Command};
+use cli::{ApiKeyCommand, Cli, Command, UserCommand};
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -61,6 +62,9 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             config::server_config(&args, &environment)?;
             say("The settings are complete.");
         }
+        Command::Sync(args) => return sync::sync(args, &environment).await,
+        Command::User(UserCommand::Add(args)) => administration::add_user(args, &environment).await?,
+        Command::ApiKey(ApiKeyCommand::Create(args)) => administration::create_api_key(args, &environment).await?,
         Command::TransformChild => return Ok(crate::transform::child_main()),
     }
     Ok(ExitCode::SUCCESS)

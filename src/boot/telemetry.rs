@@ -35,7 +35,7 @@ pub fn begin_metrics() -> anyhow::Result<PrometheusHandle> {
         "Time until a request's answer began, by route."
     );
     metrics::describe_gauge!("crosstie_jobs", "Steps of runs in the queue, by state.");
-    metrics::describe_counter!("crosstie_run_events_total", "Steps of runs heard of, by topic.");
+    metrics::describe_counter!("crosstie_runs_total", "Runs that ended in this process, by state.");
     Ok(handle)
 }
 

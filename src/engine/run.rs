@@ -344,6 +344,7 @@ async fn end_run(
     if !runs::end(tx, run.id, run.version, state, error).await? {
         return Err(StepError::Lost);
     }
+    metrics::counter!("crosstie_runs_total", "state" => state.as_str()).increment(1);
     if run.trigger != RunTrigger::Manual {
         runs::drop_empty_logs(tx, run.id).await?;
     }
