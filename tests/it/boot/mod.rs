@@ -1,0 +1,5 @@
+//! The real program as a process: what it says when it cannot start, what it keeps when it is killed, what it leaves behind.
+
+mod demo;
+mod program;
+mod start;
