@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
-use crate::service::{ServiceError, Services, auth};
+use crate::service::{ServiceError, Services, Viewer, auth};
 use crate::view::Problem;
 
 /// What every API key begins with.
@@ -26,13 +26,21 @@ pub(super) async fn identify(State(services): State<Services>, mut request: Requ
     next.run(request).await
 }
 
+/// Refuses who is not signed in, before anything else of the request is looked at.
+pub(super) async fn signed_in_only(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Viewer>().is_none() {
+        return Problem::from(ServiceError::not_signed_in()).into_response();
+    }
+    next.run(request).await
+}
+
 /// The key of an `Authorization` header, if it has the form of one.
 pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-async fn viewer_of(services: &Services, headers: &HeaderMap) -> Result<Option<crate::service::Viewer>, ServiceError> {
+async fn viewer_of(services: &Services, headers: &HeaderMap) -> Result<Option<Viewer>, ServiceError> {
     if headers.contains_key(header::AUTHORIZATION) {
         return match bearer_token(headers).filter(|token| token.starts_with(API_KEY_PREFIX)) {
             Some(token) => auth::viewer_of_api_key(services, token).await,

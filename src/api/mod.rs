@@ -10,6 +10,7 @@ mod cross_site;
 mod events;
 mod extract;
 mod headers;
+mod idempotency;
 mod identify;
 mod logs;
 mod mappings;
@@ -34,7 +35,7 @@ pub use identify::{API_KEY_PREFIX, bearer_token};
 pub fn app_router(services: Services, pages: Router, stopping: CancellationToken) -> Router {
     pages
         .merge(connections::callback_router().with_state(services.clone()))
-        .nest("/api", rest(stopping).with_state(services.clone()))
+        .nest("/api", rest(&services, stopping).with_state(services.clone()))
         .layer(middleware::from_fn_with_state(services.clone(), identify::identify))
         .layer(middleware::from_fn_with_state(services.clone(), cross_site::refuse))
         .layer(middleware::from_fn_with_state(services.clone(), headers::secure))
@@ -43,13 +44,15 @@ pub fn app_router(services: Services, pages: Router, stopping: CancellationToken
 }
 
 /// The index of the API.
-fn rest(stopping: CancellationToken) -> Router<Services> {
+fn rest(services: &Services, stopping: CancellationToken) -> Router<Services> {
+    let answer_once = middleware::from_fn_with_state(services.clone(), idempotency::answer_once);
+    let signed_in_only = middleware::from_fn(identify::signed_in_only);
     Router::new()
         .route("/auth/login", post(auth::login))
         .route("/auth/logout", post(auth::logout))
         .route("/auth/me", get(auth::me))
         .route("/auth/workspace", post(auth::workspace))
-        .nest("/crm", crm(stopping))
+        .nest("/crm", crm(stopping).route_layer(answer_once).route_layer(signed_in_only))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_this_way)
 }

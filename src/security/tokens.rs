@@ -22,6 +22,6 @@ pub fn api_key(rng: &dyn Rng) -> String {
 }
 
 /// The SHA-256 that is stored in a token's place.
-pub fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
+pub fn hash(token: impl AsRef<[u8]>) -> [u8; 32] {
+    Sha256::digest(token).into()
 }

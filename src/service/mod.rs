@@ -19,6 +19,7 @@ pub mod frame;
 pub mod logs;
 pub mod mappings;
 pub mod oauth;
+pub mod idempotency;
 pub mod paging;
 mod record_fields;
 pub mod record_form;

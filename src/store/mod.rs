@@ -15,6 +15,7 @@ mod error;
 pub mod events;
 pub mod frame;
 pub mod journal;
+pub mod idempotency;
 pub mod links;
 pub mod logs;
 pub mod lookup;
