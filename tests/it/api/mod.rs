@@ -1,4 +1,7 @@
 //! The REST API, asked as a program would.
 
+mod auth;
 mod connections;
+mod edges;
+mod records;
 mod sign_in_to_crm;
