@@ -17,6 +17,7 @@ mod mappings;
 mod problem;
 mod records;
 mod runs;
+mod settings;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
@@ -66,6 +67,7 @@ fn crm(stopping: CancellationToken) -> Router<Services> {
         .merge(mappings::router())
         .merge(records::router())
         .merge(runs::router())
+        .merge(settings::router())
 }
 
 async fn nothing_here(OriginalUri(address): OriginalUri) -> Problem {

@@ -8,9 +8,10 @@ use std::future::Future;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use super::crm_refusal::{access_refused, crm_refused};
 use super::{ServiceError, Services};
 use crate::connectors::{ConnectorError, EntityDescription};
-use crate::engine::{AccessError, CrmConnection};
+use crate::engine::CrmConnection;
 use crate::model::{Entity, Provider};
 use crate::store::{StoreError, WorkspaceTx, setup};
 
@@ -85,13 +86,13 @@ where
     F: Fn(CrmConnection) -> Answer,
     Answer: Future<Output = Result<T, ConnectorError>>,
 {
-    let crm = services.crm.open(workspace_id, config_id).await.map_err(|error| no_access(provider, error))?;
+    let crm = services.crm.open(workspace_id, config_id).await.map_err(|error| access_refused(provider, error))?;
     let session = crm.session.clone();
     let mut answer = make(crm).await;
     let mut meters = vec![session.meter.clone()];
     if matches!(answer, Err(ConnectorError::TokenExpired)) {
         let again =
-            services.crm.reopen(workspace_id, config_id, &session).await.map_err(|error| no_access(provider, error))?;
+            services.crm.reopen(workspace_id, config_id, &session).await.map_err(|error| access_refused(provider, error))?;
         meters.push(again.session.meter.clone());
         answer = make(again).await;
     }
@@ -103,54 +104,5 @@ where
         setup::note_calls(&mut tx, config_id, signed(usage.calls), org, usage.clock_difference_ms).await?;
     }
     tx.commit().await?;
-    answer.map_err(|error| no_answer(provider, error))
-}
-
-fn no_access(provider: Provider, error: AccessError) -> ServiceError {
-    let crm = provider.title();
-    match error {
-        AccessError::NotConnected => ServiceError::state(
-            "connection_not_ready",
-            format!("The connection to {crm} is not signed in. Connect it, then try again."),
-        ),
-        AccessError::SignInNeeded => sign_in_needed(provider),
-        AccessError::Refreshing => ServiceError::unavailable(
-            "crm_unavailable",
-            format!("The sign-in to {crm} is being renewed right now. Try again in a moment."),
-        ),
-        AccessError::Crm(error) => no_answer(provider, error),
-        AccessError::Store(error) => error.into(),
-        AccessError::NotConfigured { .. } | AccessError::Sealed => ServiceError::unavailable(
-            "crm_not_configured",
-            format!("This server is not set up for {crm}. An admin of the server can mend it in its settings."),
-        )
-        .caused_by(error),
-    }
-}
-
-fn no_answer(provider: Provider, error: ConnectorError) -> ServiceError {
-    let crm = provider.title();
-    match &error {
-        ConnectorError::TokenExpired | ConnectorError::SignIn { .. } => sign_in_needed(provider),
-        ConnectorError::RateLimited { .. } => ServiceError::unavailable(
-            "crm_limited",
-            format!("{crm} takes no more calls at the moment: its limit is used up. Try again later."),
-        ),
-        ConnectorError::Configuration { .. } => ServiceError::state(
-            "crm_rights_missing",
-            format!("{crm} does not let the connected user see this. Check the user's rights there, then try again."),
-        ),
-        _ => ServiceError::unavailable(
-            "crm_unavailable",
-            format!("{crm} cannot be reached at the moment. Nothing was changed; try again in a minute."),
-        ),
-    }
-    .caused_by(error)
-}
-
-fn sign_in_needed(provider: Provider) -> ServiceError {
-    ServiceError::state(
-        "connection_not_ready",
-        format!("{} asks for a new sign-in. Press Reconnect, then try again.", provider.title()),
-    )
+    answer.map_err(|error| crm_refused(provider, error))
 }

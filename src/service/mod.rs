@@ -27,6 +27,7 @@ pub mod record_page;
 mod record_why;
 pub mod records;
 pub mod runs;
+pub mod settings;
 
 use std::sync::Arc;
 

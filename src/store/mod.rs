@@ -28,6 +28,7 @@ pub mod questions;
 pub mod record_evidence;
 pub mod records;
 pub mod runs;
+pub mod settings;
 pub mod setup;
 mod tx;
 

@@ -15,6 +15,7 @@ pub mod record_page;
 pub mod records;
 pub mod runs;
 pub mod session;
+pub mod settings;
 
 pub use instant::Moment;
 pub use pagination::Pagination;
