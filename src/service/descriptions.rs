@@ -91,8 +91,11 @@ where
     let mut answer = make(crm).await;
     let mut meters = vec![session.meter.clone()];
     if matches!(answer, Err(ConnectorError::TokenExpired)) {
-        let again =
-            services.crm.reopen(workspace_id, config_id, &session).await.map_err(|error| access_refused(provider, error))?;
+        let again = services
+            .crm
+            .reopen(workspace_id, config_id, &session)
+            .await
+            .map_err(|error| access_refused(provider, error))?;
         meters.push(again.session.meter.clone());
         answer = make(again).await;
     }

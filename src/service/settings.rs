@@ -133,7 +133,10 @@ fn changed(before: &StoredConnection, patch: &SettingsPatch) -> Result<Settings,
         }
     }
     if patch.rules.as_ref().is_some_and(has_rules) {
-        add("syncRules", "Filters and excluded fields are not available yet: a run would not follow them. Leave syncRules out.");
+        add(
+            "syncRules",
+            "Filters and excluded fields are not available yet: a run would not follow them. Leave syncRules out.",
+        );
     }
     if patch.options.sync_files == Some(true) {
         add("options.syncFiles", "Attachments and files are not synchronised yet. Leave syncFiles off.");

@@ -1,9 +1,9 @@
 //! The one place that talks to the browser itself. On the server each of these does nothing: effects do not run there.
 
 #[cfg(feature = "hydrate")]
-pub use page::{every_half_minute, go, listen, mark_hydrated, show_modal};
+pub use page::{every_half_minute, focus, go, listen, mark_hydrated, show_modal};
 #[cfg(not(feature = "hydrate"))]
-pub use server::{every_half_minute, go, listen, show_modal};
+pub use server::{every_half_minute, focus, go, listen, show_modal};
 
 #[cfg(feature = "hydrate")]
 mod page {
@@ -30,6 +30,12 @@ mod page {
     pub fn go(address: &str) {
         // Refused only for a malformed address, which the server does not give.
         let _ = window().location().set_href(address);
+    }
+
+    /// Moves the focus to an element.
+    pub fn focus(element: &web_sys::HtmlElement) {
+        // Refused only for an element that cannot have it.
+        let _ = element.focus();
     }
 
     /// Makes a dialog that the server wrote as an open one modal.
@@ -101,6 +107,9 @@ mod server {
 
     /// Does nothing on the server.
     pub fn go(_address: &str) {}
+
+    /// Does nothing on the server.
+    pub fn focus<E>(_element: &E) {}
 
     /// Does nothing on the server.
     pub fn show_modal<D>(_dialog: &D) {}

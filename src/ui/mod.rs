@@ -9,6 +9,7 @@ pub mod server;
 
 mod app;
 mod layout;
+mod mappings;
 mod records;
 mod routes;
 mod shell;

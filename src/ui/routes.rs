@@ -5,6 +5,7 @@ use leptos_router::components::{ParentRoute, Redirect, Route, Routes};
 use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 
 use super::layout::{Frame, NotFound};
+use super::mappings::{MappingsPage, MappingsRedirect};
 use super::records::{RecordPage, RecordsPage};
 use super::sign_in::SignInPage;
 
@@ -16,6 +17,8 @@ pub fn Pages() -> impl IntoView {
             <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async />
             <ParentRoute path=StaticSegment("") view=Frame ssr=SsrMode::Async>
                 <Route path=StaticSegment("") view=|| view! { <Redirect path="/integrations" /> } ssr=SsrMode::Async />
+                <Route path=(StaticSegment("integrations"), ParamSegment("provider"), StaticSegment("mappings"), ParamSegment("entity")) view=MappingsPage ssr=SsrMode::Async />
+                <Route path=StaticSegment("mappings") view=MappingsRedirect ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity")) view=RecordsPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity"), ParamSegment("id")) view=RecordPage ssr=SsrMode::Async />
             </ParentRoute>

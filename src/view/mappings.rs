@@ -221,7 +221,7 @@ pub struct FieldChoice {
     pub label: String,
     /// Type, length, required, read-only, in words.
     pub about: String,
-    /// Why it can only be pulled.
+    /// Whether it can only be pulled.
     pub read_only: bool,
     /// A mapping has it already.
     pub taken: bool,
@@ -233,6 +233,8 @@ pub struct FieldChoice {
 pub struct PublishedChange {
     /// The change.
     pub id: Uuid,
+    /// The mapping, where it is still there.
+    pub mapping: Option<Uuid>,
     /// What it did.
     pub sentence: String,
     /// Whether it can still be taken back: nothing has changed the mapping since.

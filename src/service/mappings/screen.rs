@@ -345,7 +345,8 @@ async fn published_change(
     let Some(id) = id else { return Ok(None) };
     let Some(change) = mappings::change(tx, config_id, id).await? else { return Ok(None) };
     let undoable = undo::is_latest(tx, config_id, &change).await?;
-    Ok(Some(PublishedChange { id, sentence: sentence(&change), undoable }))
+    let mapping = change.after.as_ref().map(|_| change.mapping_id);
+    Ok(Some(PublishedChange { id, mapping, sentence: sentence(&change), undoable }))
 }
 
 /// What a change did, as a sentence.

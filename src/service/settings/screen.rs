@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{OptionsPatch, SettingsPatch, changed, locked, of, write};
 use crate::model::{
-    Capability, ConnectionStatus, ConflictPolicy, Entity, Options, Provider, Schedule, SyncDirection, SyncFrequency,
+    Capability, ConflictPolicy, ConnectionStatus, Entity, Options, Provider, Schedule, SyncDirection, SyncFrequency,
 };
 use crate::service::connections::config;
 use crate::service::{ServiceError, Services, Viewer};
@@ -87,7 +87,8 @@ pub async fn save(
 fn patch_of(form: &SettingsForm) -> Result<SettingsPatch, ServiceError> {
     let frequency = frequency_of(&form.frequency)?;
     let unknown = |member: &'static str| move |_| ServiceError::invalid(member, "Choose one of the list.");
-    let named = [(form.accounts, Entity::Account), (form.contacts, Entity::Contact), (form.opportunities, Entity::Opportunity)];
+    let named =
+        [(form.accounts, Entity::Account), (form.contacts, Entity::Contact), (form.opportunities, Entity::Opportunity)];
     let entities = named.into_iter().filter(|(on, _)| *on).map(|(_, entity)| entity.plural().to_owned()).collect();
     Ok(SettingsPatch {
         direction: Some(form.direction.parse().map_err(unknown("syncDirection"))?),
@@ -130,9 +131,7 @@ fn schedule_of(
             };
             Ok(Some(Schedule { minute: Some(minute), ..Schedule::default() }))
         }
-        SyncFrequency::Daily => {
-            Ok(Some(Schedule { minute: None, time: filled(time), time_zone: filled(time_zone) }))
-        }
+        SyncFrequency::Daily => Ok(Some(Schedule { minute: None, time: filled(time), time_zone: filled(time_zone) })),
     }
 }
 
@@ -164,12 +163,11 @@ fn listed(frequency: SyncFrequency, schedule: Option<&Schedule>, now: DateTime<U
 
 /// Zones that are places, and the one that is chosen.
 fn time_zones(chosen: Option<&Schedule>) -> Vec<String> {
-    const REGIONS: [&str; 8] = ["Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/"];
+    const REGIONS: [&str; 8] =
+        ["Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/"];
     let places = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-    let mut zones: Vec<String> = places
-        .filter(|name| REGIONS.iter().any(|region| name.starts_with(region)))
-        .map(str::to_owned)
-        .collect();
+    let mut zones: Vec<String> =
+        places.filter(|name| REGIONS.iter().any(|region| name.starts_with(region))).map(str::to_owned).collect();
     zones.sort_unstable();
     zones.insert(0, "UTC".to_owned());
     if let Some(chosen) = chosen.and_then(|schedule| schedule.time_zone.clone())
@@ -208,8 +206,12 @@ fn sentence(what: &str, settings: &Settings) -> Option<String> {
         "schedule" => schedule_sentence(settings.frequency, settings.schedule.as_ref()),
         "direction" => match settings.direction {
             SyncDirection::Bidirectional => "Changes sync both ways; the next run reads everything once.".to_owned(),
-            SyncDirection::Push => "Changes only go from the app to the CRM; the next run reads everything once.".to_owned(),
-            SyncDirection::Pull => "Changes only come from the CRM to the app; the next run reads everything once.".to_owned(),
+            SyncDirection::Push => {
+                "Changes only go from the app to the CRM; the next run reads everything once.".to_owned()
+            }
+            SyncDirection::Pull => {
+                "Changes only come from the CRM to the app; the next run reads everything once.".to_owned()
+            }
         },
         "entities" => {
             let titles: Vec<&str> = settings.entities.iter().map(|entity| entity.plural()).collect();
@@ -221,9 +223,19 @@ fn sentence(what: &str, settings: &Settings) -> Option<String> {
             ConflictPolicy::AppWins => "The app decides conflicts from now on.".to_owned(),
             ConflictPolicy::ManualReview => "A person decides conflicts from now on.".to_owned(),
         },
-        "create" => on(options.create_missing, "Records without a partner are created.", "Records without a partner rest."),
-        "delete_here" => on(options.delete_in_app, "Records deleted in the CRM are deleted here.", "Records deleted in the CRM stay here."),
-        "delete_there" => on(options.delete_in_crm, "Records deleted here are deleted in the CRM.", "Records deleted here stay in the CRM."),
+        "create" => {
+            on(options.create_missing, "Records without a partner are created.", "Records without a partner rest.")
+        }
+        "delete_here" => on(
+            options.delete_in_app,
+            "Records deleted in the CRM are deleted here.",
+            "Records deleted in the CRM stay here.",
+        ),
+        "delete_there" => on(
+            options.delete_in_crm,
+            "Records deleted here are deleted in the CRM.",
+            "Records deleted here stay in the CRM.",
+        ),
         "guard" => format!(
             "A run that would delete more than {} and {} % of an entity waits for an admin.",
             counted(options.guard_records.into(), "record"),

@@ -104,11 +104,8 @@ fn the_next_run_follows_the_clock_changes() {
             setup_completed_at: DateTime::from_timestamp_millis(0).filter(|_| set_up),
             ..stored(SyncFrequency::Manual, None)
         };
-        let schedule = Some(Schedule {
-            minute: None,
-            time: Some(time.to_owned()),
-            time_zone: Some("Europe/Berlin".to_owned()),
-        });
+        let schedule =
+            Some(Schedule { minute: None, time: Some(time.to_owned()), time_zone: Some("Europe/Berlin".to_owned()) });
         let after = Settings { frequency: SyncFrequency::Daily, schedule, ..of(&before) };
         next_sync_at(&before, &after, now).map(|at| at.to_rfc3339())
     };

@@ -1,0 +1,99 @@
+//! Server functions of the mapping screen.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::Json;
+use uuid::Uuid;
+
+use super::address::Address;
+use crate::model::{Entity, FieldDirection, Provider};
+use crate::view::Problem;
+use crate::view::mappings::{MappingForm, MappingsPage, Trial};
+
+/// The CRM of the connection that was used last.
+#[server(prefix = "/fn", endpoint = "last_used_provider")]
+pub async fn last_used_provider() -> Result<Option<Provider>, Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    Ok(crate::service::mappings::last_used(&services, &viewer).await?)
+}
+
+/// The screen of one entity.
+#[server(prefix = "/fn", endpoint = "load_mappings", input = Json)]
+pub async fn load_mappings(
+    provider: Provider,
+    entity: Entity,
+    address: Address,
+    trial: Option<MappingForm>,
+) -> Result<MappingsPage, Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    let query = crate::service::mappings::PageQuery {
+        search: address.search,
+        only_problems: address.only_problems,
+        record: address.record.parse().ok(),
+        change: address.change.parse().ok(),
+        trial,
+    };
+    Ok(crate::service::mappings::page(&services, &viewer, provider, entity, query).await?)
+}
+
+/// Tries the editor's mapping on sample records; publishes nothing.
+#[server(prefix = "/fn", endpoint = "try_mapping", input = Json)]
+pub async fn try_mapping(provider: Provider, entity: Entity, form: MappingForm) -> Result<Trial, Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    Ok(crate::service::mappings::try_out(&services, &viewer, provider, entity, &form).await?)
+}
+
+/// Publishes what the editor holds.
+#[server(prefix = "/fn", endpoint = "save_mapping")]
+pub async fn save_mapping(
+    provider: Provider,
+    entity: Entity,
+    form: MappingForm,
+    #[server(default)] back: String,
+) -> Result<(), Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    let change = crate::service::mappings::save(&services, &viewer, provider, entity, form).await?;
+    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    Ok(())
+}
+
+/// Publishes another direction.
+#[server(prefix = "/fn", endpoint = "set_mapping_direction")]
+pub async fn set_mapping_direction(
+    provider: Provider,
+    entity: Entity,
+    mapping: Uuid,
+    direction: FieldDirection,
+    #[server(default)] back: String,
+) -> Result<(), Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    let change = crate::service::mappings::set_direction(&services, &viewer, provider, mapping, direction).await?;
+    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    Ok(())
+}
+
+/// Removes a mapping.
+#[server(prefix = "/fn", endpoint = "remove_mapping")]
+pub async fn remove_mapping(
+    provider: Provider,
+    entity: Entity,
+    mapping: Uuid,
+    #[server(default)] back: String,
+) -> Result<(), Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    let change = crate::service::mappings::remove_from(&services, &viewer, provider, mapping).await?;
+    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    Ok(())
+}
+
+/// Takes a published change back.
+#[server(prefix = "/fn", endpoint = "undo_mapping_change")]
+pub async fn undo_mapping_change(
+    provider: Provider,
+    change: Uuid,
+    #[server(default)] back: String,
+) -> Result<(), Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    let (change, entity) = crate::service::mappings::undo_on(&services, &viewer, provider, change).await?;
+    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    Ok(())
+}
