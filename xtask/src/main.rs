@@ -1,13 +1,16 @@
-//! The project's own tools: `cargo xtask site`, `cargo xtask sqlx`, `cargo xtask with-postgres`.
+//! The project's own tools; `Makefile` calls them.
 //!
 //! Knows the manifest, never the code of the product. Each tool does what it says and leaves nothing running.
 
 #![expect(clippy::disallowed_methods, reason = "a tool measures real time")]
 
+mod demo;
+mod guardian;
 mod manifest;
 mod postgres;
 mod queries;
 mod site;
+mod stages;
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -17,6 +20,8 @@ use anyhow::{Context, Result, bail};
 const USAGE: &str = "\
 cargo xtask site [--release]          builds the browser's half: program, styles, files
 cargo xtask sqlx [--check]            rewrites .sqlx from the code, or fails where the committed files differ
+cargo xtask test                      everything that CI runs, each stage timed
+cargo xtask browser ARGUMENT…         Playwright against a demo of its own; release: CROSSTIE_RELEASE=1
 cargo xtask with-postgres COMMAND…    runs a command with CROSSTIE_TEST_DATABASE_URL naming a throw-away Postgres";
 
 fn main() -> ExitCode {
@@ -28,6 +33,8 @@ fn main() -> ExitCode {
         ["site", "--release"] => site::build(site::Mode::Release),
         ["sqlx"] => queries::rewrite(),
         ["sqlx", "--check"] => queries::check(),
+        ["test"] => stages::test(),
+        ["browser", arguments @ ..] => browser(arguments),
         ["with-postgres", command @ ..] if !command.is_empty() => return with_postgres(command),
         _ => {
             eprintln!("{USAGE}");
@@ -44,6 +51,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn browser(arguments: &[&str]) -> Result<String> {
+    let release = std::env::var_os("CROSSTIE_RELEASE").is_some();
+    stages::browser(&manifest::root()?, release, arguments)?;
+    Ok("the browser is content".to_owned())
 }
 
 /// The exit status is the command's own.

@@ -19,7 +19,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 pub fn rewrite() -> Result<String> {
     let root = manifest::root()?;
     let committed = root.join(".sqlx");
-    let (found, wanted) = (read(&committed)?, describe(&root)?);
+    let (found, wanted) = (read(&committed)?, describe(&root, &Throwaway::start()?)?);
     fs::create_dir_all(&committed)?;
     for name in found.keys().filter(|name| !wanted.contains_key(*name)) {
         fs::remove_file(committed.join(name))?;
@@ -32,8 +32,13 @@ pub fn rewrite() -> Result<String> {
 
 /// Fails where the committed files are not what the code needs.
 pub fn check() -> Result<String> {
+    check_against(&Throwaway::start()?)
+}
+
+/// The same with a server that is there.
+pub fn check_against(server: &Throwaway) -> Result<String> {
     let root = manifest::root()?;
-    let (found, wanted) = (read(&root.join(".sqlx"))?, describe(&root)?);
+    let (found, wanted) = (read(&root.join(".sqlx"))?, describe(&root, server)?);
     let differences = differences(&found, &wanted);
     if !differences.is_empty() {
         bail!(
@@ -67,21 +72,11 @@ fn read(folder: &Path) -> Result<Files> {
 }
 
 /// Has the compiler describe every query against a fresh database.
-fn describe(root: &Path) -> Result<Files> {
-    let own = match std::env::var("CROSSTIE_TEST_DATABASE_URL") {
-        Ok(_) => None,
-        Err(_) => Some(Throwaway::start()?),
-    };
-    let server = match &own {
-        Some(server) => server.url(),
-        None => std::env::var("CROSSTIE_TEST_DATABASE_URL")?,
-    };
-    let name = format!("crosstie_queries_{}", std::process::id());
-    psql(&server, &["-c", &format!("CREATE DATABASE {name}")])?;
-    let result = describe_in(root, &with_database(&server, &name)?);
-    if own.is_none() {
-        psql(&server, &["-c", &format!("DROP DATABASE {name} WITH (FORCE)")])?;
-    }
+fn describe(root: &Path, server: &Throwaway) -> Result<Files> {
+    const NAME: &str = "crosstie_queries";
+    psql(&server.url(), &["-c", &format!("CREATE DATABASE {NAME}")])?;
+    let result = describe_in(root, &server.database_url(NAME));
+    psql(&server.url(), &["-c", &format!("DROP DATABASE {NAME} WITH (FORCE)")])?;
     result
 }
 
@@ -136,9 +131,4 @@ fn psql(url: &str, arguments: &[&str]) -> Result<()> {
     let mut psql = Command::new("psql");
     psql.arg(url).args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"]).args(arguments).stdout(Stdio::null());
     run(&mut psql).context("psql comes with Debian's postgresql-client")
-}
-
-fn with_database(server: &str, name: &str) -> Result<String> {
-    let (start, _) = server.rsplit_once('/').context("a database address ends in the database's name")?;
-    Ok(format!("{start}/{name}"))
 }
