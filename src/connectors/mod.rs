@@ -188,6 +188,8 @@ pub struct WriteImages {
     pub before: Option<Record>,
     /// Values of the written fields just after, where the CRM gives them.
     pub after: Option<Record>,
+    /// When a person had last changed the record before the write, epoch milliseconds.
+    pub edited_before: Option<i64>,
     /// Modification stamp after the write, epoch milliseconds.
     pub modified_at: Option<i64>,
 }

@@ -14,11 +14,11 @@ use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side};
 use crate::security::Rng;
 use crate::store::app_rows::RowWrite;
 use crate::store::changes::{self, FieldChange, NewChange};
-use crate::store::links::{self, LinkFailure, LinkWrite};
+use crate::store::links::{self, LinkFailure, LinkWrite, PUT_BACK};
 use crate::store::questions::{self, Question};
 use crate::store::runs::{self, Counters, StoredRun};
 use crate::store::{StoreError, WorkspaceTx, pending};
-use crate::sync::{Assignment, Decision, FieldConflict, FieldState, MappedField, Record, Rule, Value, merge};
+use crate::sync::{Assignment, Decision, FieldConflict, FieldState, MappedField, Note, Record, Rule, Value, merge};
 
 /// Decisions of one step for one entity, to be carried out in one transaction.
 pub(crate) struct Batch<'a> {
@@ -39,6 +39,8 @@ pub(crate) struct Merged {
     pub link_id: Uuid,
     /// Values to write into the CRM.
     pub to_crm: Vec<Assignment>,
+    /// Why other fields cannot go along.
+    pub failure: Option<LinkFailure>,
 }
 
 impl<'a> Batch<'a> {
@@ -62,8 +64,11 @@ impl<'a> Batch<'a> {
         &mut self.counters[usize::from(direction == LogDirection::Push)]
     }
 
-    /// Removes these edits from the waiting ones: their outcome is in this batch.
+    /// Removes these edits from the waiting ones: their outcome is in this batch. In a run that does not push they stay.
     pub(crate) fn settle_changes(&mut self, change_ids: &[i64]) {
+        if self.context.keeps_app_edits {
+            return;
+        }
         self.settled_changes.extend_from_slice(change_ids);
     }
 
@@ -84,15 +89,22 @@ impl<'a> Batch<'a> {
 
     /// Merges a linked pair. Values for the app are written by this batch; those for the CRM are returned.
     pub(crate) fn merge_linked(&mut self, pair: &Pair, translated: Translated, stamps: Option<CrmStamps>) -> Merged {
-        let Some(stored) = &pair.link else { return Merged { link_id: Uuid::nil(), to_crm: Vec::new() } };
+        let Some(stored) = &pair.link else {
+            return Merged { link_id: Uuid::nil(), to_crm: Vec::new(), failure: None };
+        };
         let inputs: Vec<(&MappedField, FieldState)> =
             self.context.fields.iter().map(|field| &field.mapped).zip(translated.states.iter().cloned()).collect();
         let decision = merge(&inputs, &self.context.merge);
         let mut link = stored.to_write();
         link.base.extend(decision.new_base.iter().cloned());
         link.seen = decision.seen.iter().cloned().collect();
-        link.due = translated.waits || !decision.to_crm.is_empty();
-        link.decision = None;
+        link.seen.extend(translated.waiting.clone());
+        let rests = decision.notes.iter().any(|note| matches!(note, Note::Rests { .. }));
+        let kept = self.context.is_narrower() && (stored.due || rests);
+        link.due = translated.waits || kept || !decision.to_crm.is_empty();
+        let put_backs = stored.put_backs();
+        link.due |= !put_backs.is_empty();
+        link.decision = Some(put_backs).filter(|waiting| !waiting.is_empty());
         link.state = LinkState::Linked;
         if let Some(stamps) = stamps {
             link.crm_modified_at = Some(stamps.modified_at);
@@ -108,22 +120,32 @@ impl<'a> Batch<'a> {
             (false, true) if pair.crm.is_some() => pull.skipped += 1,
             (false, true) => {}
         }
-        let (link_id, person) = (link.id, !stored.decision.is_empty());
+        let failure = link.failure.clone().filter(|_| failed.is_some());
+        let (link_id, person) = (link.id, stored.decision.values().any(|choice| choice.choice != PUT_BACK));
         if let (false, Some(app)) = (to_app.is_empty(), &pair.app) {
             self.update_app(app, link, to_app, &translated, person);
         } else {
             self.links.push(link);
         }
-        Merged { link_id, to_crm: decision.to_crm }
+        Merged { link_id, to_crm: decision.to_crm, failure }
     }
 
     /// Creates the app record of a CRM record that has no partner, from its app-form values.
-    pub(crate) fn create_in_app(&mut self, crm_id: &str, form: &Record, translated: &Translated, stamps: CrmStamps) {
+    /// `link_id` is the link's that it goes through.
+    pub(crate) fn create_in_app(
+        &mut self,
+        link_id: Uuid,
+        crm_id: &str,
+        form: &Record,
+        translated: &Translated,
+        stamps: CrmStamps,
+    ) {
         let record_id = self.rng.uuid();
         let link = LinkWrite {
             record_id: Some(record_id),
             due: translated.waits,
-            ..new_link(self.rng.uuid(), LinkState::Linked, crm_id, Some(stamps))
+            seen: translated.waiting.clone(),
+            ..new_link(link_id, LinkState::Linked, crm_id, Some(stamps))
         };
         let mut fields = Vec::new();
         let mut journal = Vec::new();
@@ -240,7 +262,8 @@ impl<'a> Batch<'a> {
         if pair.link.as_ref().and_then(|stored| stored.failure.as_ref()) != Some(&failure) {
             self.journal(direction, refused_change(link, &failure));
         }
-        if first.side == Side::Crm {
+        // Where values go to the CRM all the same, the push that follows meets the failure again and counts it.
+        if first.side == Side::Crm && (pair.crm.is_none() || decision.to_crm.is_empty()) {
             self.counters(LogDirection::Push).failed += 1;
         }
         link.failure = Some(failure);

@@ -38,6 +38,10 @@ pub(crate) struct EntityContext {
     pub pulls: bool,
     /// Whether values may be written into the CRM.
     pub pushes: bool,
+    /// The connection pushes and this run does not: edits in the app go on waiting for one that does.
+    pub keeps_app_edits: bool,
+    /// The connection pulls and this run does not: the window is read again by one that does.
+    pub keeps_crm_edits: bool,
 }
 
 /// Edits closer together than this have no order (`sync.md`, "Policies").
@@ -67,8 +71,15 @@ impl EntityContext {
             covers,
             pulls: allowed.pulls(),
             pushes: allowed.pushes(),
+            keeps_app_edits: connection.direction.pushes() && !allowed.pushes(),
+            keeps_crm_edits: connection.direction.pulls() && !allowed.pulls(),
             description,
         }
+    }
+
+    /// Whether the connection does more than this run: nothing counts as settled that another run would still carry.
+    pub(crate) fn is_narrower(&self) -> bool {
+        self.keeps_app_edits || self.keeps_crm_edits
     }
 
     /// The CRM fields to read.

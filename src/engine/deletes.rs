@@ -1,14 +1,16 @@
 //! Deletes on either side: noted while reading, carried out at the run's end, held where they are many.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
 use super::batch::Batch;
 use super::context::EntityContext;
 use super::position::{Phase, Position};
+use super::read::is_open;
 use super::run::{Step, StepError};
+use super::translate::Pair;
 use crate::connectors::{CrmRecord, WriteOutcome};
 use crate::model::{ChangeAction, ConflictKind, Entity, LinkState, LogDirection, Side};
 use crate::store::app_rows::{self, AppRow};
@@ -22,23 +24,52 @@ use crate::sync::{DeleteDecision, Record, decide_delete, guard_holds, same};
 /// Deletes that are carried out in one step.
 const APP_BATCH: i64 = 500;
 
-/// A linked CRM record is in the recycle bin, or was merged into another.
-pub(crate) async fn crm_record_deleted(
+/// Follows the merges of a page before anything else of it, so that no survivor is met as a stranger. Returns the survivors
+/// that took over a link: the push that follows merges them.
+pub(crate) async fn crm_records_merged(
     tx: &mut WorkspaceTx,
     step: &Step<'_>,
     context: &EntityContext,
     batch: &mut Batch<'_>,
-    link: StoredLink,
-    record: &CrmRecord,
+    records: &[CrmRecord],
+    pairs: &[Pair],
+) -> Result<HashSet<String>, StoreError> {
+    let mut moved = HashSet::new();
+    for (record, pair) in records.iter().zip(pairs) {
+        let (Some(survivor), Some(link)) = (&record.merged_into, &pair.link) else { continue };
+        if link.state != LinkState::Linked || context.keeps_crm_edits {
+            batch.counters(LogDirection::Pull).skipped += 1;
+            continue;
+        }
+        let read = records.iter().find(|record| record.id == *survivor);
+        // Of two losers of one survivor the second finds the link that the first has moved.
+        let is_taken = moved.contains(survivor);
+        if crm_record_merged(tx, step, context, batch, link, survivor, read, is_taken).await? {
+            moved.insert(survivor.clone());
+        }
+    }
+    Ok(moved)
+}
+
+/// Linked CRM records that the CRM lists as deleted, and that the reading has not shown otherwise.
+pub(crate) async fn crm_records_listed(
+    tx: &mut WorkspaceTx,
+    step: &Step<'_>,
+    context: &EntityContext,
+    batch: &mut Batch<'_>,
+    gone: &[(String, i64)],
 ) -> Result<(), StepError> {
-    if link.state != LinkState::Linked {
-        batch.counters(LogDirection::Pull).skipped += 1;
-        return Ok(());
+    let ids: Vec<String> = gone.iter().map(|(id, _)| id.clone()).collect();
+    let deleted_at: HashMap<&str, i64> = gone.iter().map(|(id, at)| (id.as_str(), *at)).collect();
+    for link in links::by_crm_ids(tx, step.run.config_id, context.entity, &ids).await? {
+        let at = link.crm_record_id.as_deref().and_then(|id| deleted_at.get(id).copied());
+        // Read alive at a later stamp: it is back.
+        let is_back = link.crm_modified_at.zip(at).is_some_and(|(read_at, deleted_at)| read_at > deleted_at);
+        if link.state == LinkState::Linked && link.pending_delete.is_none() && !is_back {
+            crm_record_gone(tx, step, context, batch, link, at).await?;
+        }
     }
-    match &record.merged_into {
-        Some(survivor) => Ok(crm_record_merged(tx, step, context, batch, link, survivor).await?),
-        None => crm_record_gone(tx, step, context, batch, link, Some(record.modified_at)).await,
-    }
+    Ok(())
 }
 
 /// A linked CRM record was deleted at `deleted_at` (epoch milliseconds, where known).
@@ -106,19 +137,35 @@ pub(crate) async fn crm_record_back(
 }
 
 /// The link moves to the surviving record; if that has one, the loser's is closed and its app record proposed for merge.
+/// Tells whether it moved.
 async fn crm_record_merged(
     tx: &mut WorkspaceTx,
     step: &Step<'_>,
     context: &EntityContext,
     batch: &mut Batch<'_>,
-    link: StoredLink,
+    link: &StoredLink,
     survivor: &str,
-) -> Result<(), StoreError> {
+    read: Option<&CrmRecord>,
+    is_taken: bool,
+) -> Result<bool, StoreError> {
     let survivors = [survivor.to_owned()];
-    let other = links::by_crm_ids(tx, step.run.config_id, context.entity, &survivors).await?;
-    match other.into_iter().find(|other| other.state == LinkState::Linked) {
-        Some(other) => {
-            let ids: Vec<Uuid> = [link.record_id, other.record_id].into_iter().flatten().collect();
+    let others = links::by_crm_ids(tx, step.run.config_id, context.entity, &survivors).await?;
+    let other = others.into_iter().find(is_open);
+    let moves = other.is_none() && !is_taken;
+    match other {
+        _ if moves => {
+            batch.write_link(LinkWrite {
+                crm_record_id: Some(survivor.to_owned()),
+                due: true,
+                seen: read.map(|record| super::matching::seen(context, &record.fields)).unwrap_or_default(),
+                crm_modified_at: read.and_then(|record| DateTime::from_timestamp_millis(record.modified_at)),
+                crm_edited_at: read.and_then(|record| DateTime::from_timestamp_millis(record.edited_at)),
+                ..link.to_write()
+            });
+        }
+        other => {
+            let other = other.and_then(|other| other.record_id);
+            let ids: Vec<Uuid> = [link.record_id, other].into_iter().flatten().collect();
             let rows = app_rows::read(tx, context.entity, &ids).await?;
             let fields = |id: Option<Uuid>| {
                 rows.iter().find(|row| Some(row.id) == id).map(|row| row.fields.clone()).unwrap_or_default()
@@ -129,7 +176,7 @@ async fn crm_record_merged(
                 record_id: link.record_id,
                 crm_record_id: Some(survivor.to_owned()),
                 app: fields(link.record_id),
-                crm: fields(other.record_id),
+                crm: fields(other),
                 base: Record::new(),
                 crm_raw: Record::new(),
                 fields: Vec::new(),
@@ -137,15 +184,9 @@ async fn crm_record_merged(
             });
             batch.write_link(LinkWrite { state: LinkState::Merged, due: false, ..link.to_write() });
         }
-        None => batch.write_link(LinkWrite {
-            crm_record_id: Some(survivor.to_owned()),
-            due: true,
-            crm_modified_at: None,
-            ..link.to_write()
-        }),
     }
     batch.counters(LogDirection::Pull).skipped += 1;
-    Ok(())
+    Ok(moves)
 }
 
 /// A linked app record was deleted. Returns whether the link was closed or waits for the delete.
@@ -195,8 +236,11 @@ pub(crate) async fn run(step: &Step<'_>) -> Result<Position, StepError> {
     {
         return Err(StepError::Held(reason));
     }
+    let allowed = step.connection.direction.common(step.run.direction);
     for entity in step.connection.entities.iter().copied() {
-        if delete_in_app(step, entity).await? || delete_in_crm(step, entity).await? {
+        if (allowed.pulls() && delete_in_app(step, entity).await?)
+            || (allowed.pushes() && delete_in_crm(step, entity).await?)
+        {
             return Ok(step.position.to_phase(Phase::Delete));
         }
     }

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::batch::{Batch, CrmStamps, new_link};
 use super::context::EntityContext;
+use super::deletes;
 use super::position::{Phase, Position, ReadState};
-use super::read::create_or_rest;
+use super::read::{Stranger, create_or_rest, is_open};
 use super::run::{Step, StepError};
 use super::translate::{Pair, References, Transformed, app_form, translate};
 use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side, Stage};
@@ -15,7 +16,7 @@ use crate::store::app_rows::{self, AppRow};
 use crate::store::changes::NewChange;
 use crate::store::pending::{self, MatchCandidate};
 use crate::store::questions::{self, Question};
-use crate::store::setup;
+use crate::store::{links, setup};
 use crate::sync::{Candidate, MatchOutcome, Record, match_keys, match_records};
 
 /// Matches, moves the cursor, and goes on to the edits in the app.
@@ -44,13 +45,22 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
     let forms: Vec<(&str, &Record)> =
         strangers.iter().map(|(candidate, _, form, _)| (candidate.crm_record_id.as_str(), form)).collect();
     let (outcomes, rows) = decide(&mut tx, config_id, &context, &forms).await?;
+    // A record that could not be created in the app before has a link already.
+    let ids: Vec<String> = waiting.iter().map(|candidate| candidate.crm_record_id.clone()).collect();
+    let known: HashMap<String, Uuid> = links::by_crm_ids(&mut tx, config_id, entity, &ids)
+        .await?
+        .into_iter()
+        .filter(is_open)
+        .filter_map(|link| Some((link.crm_record_id?, link.id)))
+        .collect();
     let mut decided = Vec::new();
     for (candidate, translated, form, failures) in &strangers {
         let stamps = CrmStamps { modified_at: candidate.crm_modified_at, edited_at: candidate.crm_edited_at };
         let crm_id = &candidate.crm_record_id;
+        let link_id = known.get(crm_id).copied();
         match outcomes.get(crm_id) {
             Some(Found::Partner(record_id)) => {
-                link_pair(&context, &mut batch, step, candidate, *record_id, stamps);
+                link_pair(&context, &mut batch, step, candidate, (link_id, *record_id), stamps);
                 decided.push(crm_id.clone());
             }
             Some(Found::Several(record_ids)) => {
@@ -60,14 +70,22 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
                 batch.counters(LogDirection::Pull).skipped += 1;
             }
             None => {
-                create_or_rest(step, &context, &mut batch, crm_id, form, failures, translated, stamps);
+                create_or_rest(
+                    step,
+                    &context,
+                    &mut batch,
+                    &Stranger { crm_id, link_id, form, failures, translated, stamps },
+                );
                 decided.push(crm_id.clone());
             }
         }
     }
     pending::remove_candidates(&mut tx, config_id, entity, &decided).await?;
-    let watermark = chrono::DateTime::from_timestamp_millis(state.watermark).unwrap_or_default();
-    setup::move_cursor(&mut tx, config_id, entity, watermark, &state.covers).await?;
+    deletes::crm_records_listed(&mut tx, step, &context, &mut batch, &state.gone).await?;
+    if !context.keeps_crm_edits {
+        let watermark = chrono::DateTime::from_timestamp_millis(state.watermark).unwrap_or_default();
+        setup::move_cursor(&mut tx, config_id, entity, watermark, &state.covers).await?;
+    }
     step.commit(tx, batch, Stage::Match, waiting.len()).await?;
     Ok(position)
 }
@@ -135,10 +153,11 @@ fn link_pair(
     batch: &mut Batch<'_>,
     step: &Step<'_>,
     candidate: &MatchCandidate,
-    record_id: Uuid,
+    (link_id, record_id): (Option<Uuid>, Uuid),
     stamps: CrmStamps,
 ) {
-    let mut link = new_link(step.engine.crm.rng.uuid(), LinkState::Linked, &candidate.crm_record_id, Some(stamps));
+    let link_id = link_id.unwrap_or_else(|| step.engine.crm.rng.uuid());
+    let mut link = new_link(link_id, LinkState::Linked, &candidate.crm_record_id, Some(stamps));
     link.record_id = Some(record_id);
     link.due = true;
     link.seen = seen(context, &candidate.fields);

@@ -51,6 +51,10 @@ pub(crate) struct ReadState {
     pub covers: String,
     /// Where the next page starts.
     pub page: Option<String>,
+    /// Linked records that the CRM lists as deleted, and when (epoch milliseconds): worked off when all is read, because only
+    /// the reading tells which of them were merged.
+    #[serde(default)]
+    pub gone: Vec<(String, i64)>,
 }
 
 impl Position {

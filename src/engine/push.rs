@@ -1,6 +1,8 @@
 //! Edits in the app, a batch at a time: merged under lock, intents committed, then written into the CRM.
 
+pub(super) mod lost_update;
 mod partners;
+mod restored;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,14 +17,14 @@ use super::deletes;
 use super::matching::seen;
 use super::position::{Phase, Position};
 use super::push_outcome::{self, PushItem};
-use super::read::is_alive;
+use super::read::{is_alive, is_open};
 use super::run::{Step, StepError};
 use super::translate::{Pair, References, Transformed, Translated, translate};
 use crate::connectors::{CrmRecord, RecordWrite, WriteKind};
 use crate::model::{ChangeAction, Entity, LinkState, LogDirection, Side, Stage};
 use crate::store::app_rows::{self, AppRow};
 use crate::store::changes::{self, FieldChange, NewChange};
-use crate::store::links::{self, LinkWrite, StoredLink};
+use crate::store::links::{self, LinkWrite, PUT_BACK, StoredLink};
 use crate::store::pending::{self, PendingRecord};
 use crate::store::runs;
 use crate::store::{StoreError, WorkspaceTx};
@@ -44,8 +46,9 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
         tx.commit().await?;
         return Ok(position);
     };
-    let pairs = pair_up(&mut tx, config_id, entity, &waiting).await?;
+    let mut pairs = pair_up(&mut tx, config_id, entity, &waiting).await?;
     tx.commit().await?;
+    restored::meet_again(step, &context, &mut pairs).await?;
     let transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
     let found = look_up(step, &context, &pairs, &transformed).await?;
 
@@ -60,6 +63,8 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
     // The position stays before the batch until its outcome is stored: a death in between meets the same records again.
     let fenced = step.advance(&mut tx, &step.position).await?;
     plan.decide(&mut tx, waiting, pairs, &transformed, found).await?;
+    let again = Position { processed, ..step.position.clone() };
+    let position = if plan.meets_again { again.clone() } else { position };
     let count = usize::try_from(processed - step.position.processed).unwrap_or_default();
     if plan.items.is_empty() {
         step.advance_from(&mut tx, fenced, &position).await?;
@@ -74,8 +79,7 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
     items.iter_mut().zip(ids).for_each(|(item, id)| item.intent_id = id);
     batch.commit(&mut tx, step.run, false).await?;
     tx.commit().await?;
-    push_outcome::write_and_store(step, &context, items, fenced, &position, count).await?;
-    Ok(position)
+    push_outcome::write_and_store(step, &context, items, fenced, (&position, &again), count).await
 }
 
 async fn pair_up(
@@ -91,8 +95,7 @@ async fn pair_up(
     for link in links::by_record_ids(tx, config_id, entity, &ids).await? {
         let Some(record_id) = link.record_id else { continue };
         // An open link counts before one that was closed.
-        let open = matches!(link.state, LinkState::Linked | LinkState::Creating | LinkState::OutOfScope);
-        if open || !found.contains_key(&record_id) {
+        if is_open(&link) || !found.contains_key(&record_id) {
             found.insert(record_id, link);
         }
     }
@@ -122,12 +125,14 @@ struct Plan<'a> {
     context: &'a EntityContext,
     batch: Batch<'a>,
     items: Vec<PushItem>,
+    /// Some of the records met the CRM's values only now: the next step merges them, not the next run.
+    meets_again: bool,
 }
 
 impl<'a> Plan<'a> {
     fn new(step: &'a Step<'a>, context: &'a EntityContext) -> Self {
         let batch = Batch::new(context, step.engine.crm.rng.as_ref());
-        Plan { step, context, batch, items: Vec::new() }
+        Plan { step, context, batch, items: Vec::new(), meets_again: false }
     }
 
     /// Locks the rows, reads them again and decides each record.
@@ -158,6 +163,14 @@ impl<'a> Plan<'a> {
     fn decide_record(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated, partners: &Partners) {
         let alive = pair.app.as_ref().is_some_and(is_alive);
         match (&pair.link, alive) {
+            // It goes at the run's end: an edit that lost against the delete is not sent.
+            (Some(link), _) if link.pending_delete.is_some() => {
+                self.batch.counters(LogDirection::Push).skipped += 1;
+                self.batch.settle_changes(&record.change_ids);
+            }
+            (Some(link), false) if link.state == LinkState::Linked && self.context.keeps_app_edits => {
+                self.batch.write_link(LinkWrite { due: false, ..link.to_write() });
+            }
             (Some(link), false) if link.state == LinkState::Linked => {
                 let deleted_at = pair
                     .app
@@ -176,8 +189,10 @@ impl<'a> Plan<'a> {
             }
             (Some(link), true) if link.state == LinkState::Linked => self.update(record, pair, translated),
             (Some(link), true) if link.state == LinkState::GoneApp && link.crm_record_id.is_some() => {
-                // Restored in the app: the link opens again and the next reading meets the CRM's values.
-                let reopened = LinkWrite { state: LinkState::Linked, due: true, ..link.to_write() };
+                // Restored in the app, and the CRM has its record: both meet in the next step.
+                let seen = pair.crm.as_ref().map(|crm| seen(self.context, crm)).unwrap_or_default();
+                let reopened = LinkWrite { state: LinkState::Linked, due: true, seen, ..link.to_write() };
+                self.meets_again = true;
                 self.batch.write_link(reopened);
                 self.batch.settle_changes(&record.change_ids);
             }
@@ -191,8 +206,14 @@ impl<'a> Plan<'a> {
 
     fn update(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated) {
         let waits = translated.waits;
+        if let Some(link) = pair.link.as_ref().filter(|_| self.context.pushes)
+            && let Some(item) = lost_update::put_back_item(self.context, link, record.record_id)
+        {
+            self.items.push(item);
+            return;
+        }
         let app_values = app_values(self.context, &translated);
-        let Merged { link_id, to_crm } = self.batch.merge_linked(pair, translated, None);
+        let Merged { link_id, to_crm, failure } = self.batch.merge_linked(pair, translated, None);
         let Some(link) = pair.link.as_ref().filter(|_| !to_crm.is_empty()) else {
             self.batch.settle_changes(&record.change_ids);
             if self.context.pushes {
@@ -209,18 +230,20 @@ impl<'a> Plan<'a> {
                 kind: WriteKind::Update { crm_id: link.crm_record_id.clone().unwrap_or_default() },
                 fields: to_crm.iter().map(|set| (set.field.clone(), set.after.clone())).collect(),
             },
-            person: !link.decision.is_empty(),
+            person: link.decision.values().any(|choice| choice.choice != PUT_BACK),
             assignments: to_crm,
             app_values,
             change_ids: record.change_ids.clone(),
             waits,
+            failure,
+            puts_back: false,
         });
     }
 
     fn create(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated, partners: &Partners) {
         let allowed = self.context.pushes && self.step.connection.options.create_missing;
         if let Some(partner) = partners.found.get(&record.record_id) {
-            self.meet(record, pair, partner);
+            self.meet(record, pair, partner, partners.links.get(&partner.id).copied());
             return;
         }
         if !allowed || partners.waiting.contains(&record.record_id) {
@@ -279,14 +302,22 @@ impl<'a> Plan<'a> {
             change_ids: record.change_ids.clone(),
             waits: translated.waits,
             person: false,
+            failure: None,
+            puts_back: false,
         });
         self.batch.write_link(link);
     }
 
     /// The CRM has the record already: linked, and merged in the next run.
-    fn meet(&mut self, record: &PendingRecord, pair: &Pair, partner: &CrmRecord) {
+    fn meet(&mut self, record: &PendingRecord, pair: &Pair, partner: &CrmRecord, known: Option<Uuid>) {
         let stamps = super::batch::CrmStamps::from_ms(partner.modified_at, partner.edited_at);
-        let id = pair.link.as_ref().map_or_else(|| self.step.engine.crm.rng.uuid(), |link| link.id);
+        let own = pair.link.as_ref().map(|link| link.id);
+        if let (Some(_), Some(known)) = (own, known) {
+            // Each side had tried to create it: one of the two links remains.
+            self.batch.write_link(super::batch::new_link(known, LinkState::Merged, &partner.id, Some(stamps)));
+        }
+        let id = own.or(known).unwrap_or_else(|| self.step.engine.crm.rng.uuid());
+        self.meets_again = true;
         let mut link = super::batch::new_link(id, LinkState::Linked, &partner.id, Some(stamps));
         link.record_id = Some(record.record_id);
         link.due = true;

@@ -7,12 +7,14 @@ use uuid::Uuid;
 use super::context::EntityContext;
 use super::matching::seen;
 use super::position::Position;
+use super::push::lost_update;
 use super::run::{Step, StepError};
 use crate::connectors::{CrmRecord, RecordRefusal, RecordWrite, WriteImages, WriteKind, WriteOutcome};
 use crate::model::{LinkState, LogDirection, Side, Stage};
 use crate::store::changes::{self, Settlement};
 use crate::store::links::{self, LinkFailure, LinkWrite, StoredLink};
 use crate::store::pending;
+use crate::store::questions::{self, Question};
 use crate::store::runs::{self, Counters};
 use crate::sync::{Assignment, CrmWriteBase, Value, base_after_crm_write};
 
@@ -38,6 +40,10 @@ pub(crate) struct PushItem {
     pub waits: bool,
     /// A person decided.
     pub person: bool,
+    /// Why other fields of the record cannot go along.
+    pub failure: Option<LinkFailure>,
+    /// It gives the CRM back what a write of ours has overwritten unseen.
+    pub puts_back: bool,
 }
 
 /// Calls the CRM with the batch and stores the outcome.
@@ -46,9 +52,9 @@ pub(crate) async fn write_and_store(
     context: &EntityContext,
     items: Vec<PushItem>,
     fenced: i64,
-    position: &Position,
+    positions: (&Position, &Position),
     records: usize,
-) -> Result<(), StepError> {
+) -> Result<Position, StepError> {
     let (updates, creates): (Vec<PushItem>, Vec<PushItem>) =
         items.into_iter().partition(|item| matches!(item.write.kind, WriteKind::Update { .. }));
     let mut outcomes = Vec::new();
@@ -63,7 +69,7 @@ pub(crate) async fn write_and_store(
         outcomes.extend(items.into_iter().zip(answers));
     }
     let duplicates = read_duplicates(step, context, &outcomes).await?;
-    store(step, context, outcomes, duplicates, fenced, position, records).await
+    store(step, context, outcomes, duplicates, fenced, positions, records).await
 }
 
 /// The records that creates collided with, where the CRM named exactly one.
@@ -96,12 +102,11 @@ async fn store(
     outcomes: Vec<(PushItem, WriteOutcome)>,
     duplicates: HashMap<String, CrmRecord>,
     fenced: i64,
-    position: &Position,
+    (position, again): (&Position, &Position),
     records: usize,
-) -> Result<(), StepError> {
+) -> Result<Position, StepError> {
     let (config_id, entity) = (step.run.config_id, context.entity);
     let mut tx = step.begin().await?;
-    step.advance_from(&mut tx, fenced, position).await?;
     let record_ids: Vec<Uuid> = outcomes.iter().map(|(item, _)| item.record_id).collect();
     let mut stored: HashMap<Uuid, StoredLink> = links::by_record_ids(&mut tx, config_id, entity, &record_ids)
         .await?
@@ -118,18 +123,28 @@ async fn store(
         links: Vec::new(),
         settlements: Vec::new(),
         settled: Vec::new(),
+        questions: Vec::new(),
+        meets_again: false,
     };
     for (item, outcome) in outcomes {
         // A link that is gone was closed by somebody in the meantime; its journal row still tells what was written.
         let Some(link) = stored.remove(&item.link_id) else { continue };
         end.of_record(&item, outcome, &link);
     }
+    let position = if end.meets_again { again } else { position };
+    step.advance_from(&mut tx, fenced, position).await?;
+    for question in &end.questions {
+        let (_, is_new) = questions::raise(&mut tx, config_id, step.run.id, entity, question).await?;
+        end.counters.conflicts_detected += i64::from(is_new);
+        end.counters.conflicts_resolved += i64::from(question.settled);
+    }
     let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
     changes::settle(&mut tx, &end.settlements).await?;
     links::write(&mut tx, config_id, entity, &end.links).await?;
     pending::remove(&mut tx, &end.settled).await?;
     runs::count(&mut tx, log_id, &end.counters).await?;
-    step.close(tx, &[(LogDirection::Push, log_id)], Stage::WriteCrm, records).await
+    step.close(tx, &[(LogDirection::Push, log_id)], Stage::WriteCrm, records).await?;
+    Ok(position.clone())
 }
 
 struct End<'a> {
@@ -140,23 +155,39 @@ struct End<'a> {
     links: Vec<LinkWrite>,
     settlements: Vec<Settlement>,
     settled: Vec<i64>,
+    questions: Vec<Question>,
+    /// Some of the records met another value of the CRM: the next step merges them, not the next run.
+    meets_again: bool,
 }
 
 impl End<'_> {
     fn of_record(&mut self, item: &PushItem, outcome: WriteOutcome, link: &StoredLink) {
         let mut write = LinkWrite { due: false, ..link.to_write() };
         let (state, refusal) = match outcome {
+            WriteOutcome::Done { images, .. } if item.puts_back => {
+                self.meets_again = true;
+                lost_update::has_put_back(item, &mut write, &images);
+                ("done", None)
+            }
             WriteOutcome::Done { crm_id, created, images } => {
                 self.done(item, &mut write, crm_id, created, &images);
+                let mut lost = lost_update::of_record(self.context, item, link, &images);
+                self.questions.extend(lost.question.take());
+                if !lost.put_back.is_empty() {
+                    self.meets_again = true;
+                    lost_update::keep_to_put_back(link, &mut write, lost);
+                }
                 ("done", None)
             }
             WriteOutcome::Refused(refusal) => {
+                lost_update::give_up(item, &mut write);
                 self.counters.failed += 1;
                 write.failure = Some(failure_of(&refusal));
                 ("refused", Some(refusal))
             }
             WriteOutcome::Gone => {
                 // Deleted in the CRM since it was read: the next reading decides between the delete and this edit.
+                lost_update::give_up(item, &mut write);
                 self.counters.skipped += 1;
                 ("refused", None)
             }
@@ -167,7 +198,7 @@ impl End<'_> {
             }
             WriteOutcome::Duplicate { crm_ids } => self.duplicate(item, &mut write, &crm_ids),
         };
-        if !write.due || state == "done" {
+        if !item.puts_back && (!write.due || state == "done") {
             self.settled.extend_from_slice(&item.change_ids);
         }
         self.settlements.push(Settlement {
@@ -187,7 +218,7 @@ impl End<'_> {
         link.state = LinkState::Linked;
         link.crm_record_id = Some(crm_id);
         link.due = item.waits;
-        link.failure = None;
+        link.failure = item.failure.clone();
         link.crm_modified_at =
             images.modified_at.and_then(chrono::DateTime::from_timestamp_millis).or(link.crm_modified_at);
         for assignment in &item.assignments {

@@ -26,28 +26,33 @@ pub(crate) async fn prepare(step: &Step<'_>) -> Result<Position, StepError> {
     let cursor = setup::cursor(&mut tx, step.run.config_id, entity).await?;
     let context = step.context(&mut tx, description).await?;
     tx.commit().await?;
-    let known = cursor.filter(|cursor| cursor.covers.as_deref() == Some(&context.covers));
-    let since = known.and_then(|cursor| cursor.read_until).map(|until| until.timestamp_millis());
-    let deletions = step.call(|crm| async move { crm.connector.deleted(&crm.session, entity, since).await }).await?;
-    let since = since.filter(|_| deletions.complete);
+    let is_covered = cursor.as_ref().is_some_and(|cursor| cursor.covers.as_deref() == Some(&context.covers));
+    // What was deleted since the last reading is asked for although what is read has widened: a full reading shows the living.
+    let until = cursor.and_then(|cursor| cursor.read_until).map(|until| until.timestamp_millis());
+    let deletions = step.call(|crm| async move { crm.connector.deleted(&crm.session, entity, until).await }).await?;
+    let since = until.filter(|_| is_covered && deletions.complete);
 
     let mut tx = step.begin().await?;
-    let state = ReadState { since, watermark: deletions.watermark.0, covers: context.covers.clone(), page: None };
-    let position = step.position.to_phase(Phase::Read(state));
-    step.advance(&mut tx, &position).await?;
-    let mut batch = Batch::new(&context, step.engine.crm.rng.as_ref());
-    if since.is_some() {
+    let mut gone = Vec::new();
+    if until.is_some() && !context.keeps_crm_edits {
         let ids: Vec<String> = deletions.records.iter().map(|record| record.id.clone()).collect();
         let links = links::by_crm_ids(&mut tx, step.run.config_id, entity, &ids).await?;
-        let deleted_at: HashMap<&str, i64> =
-            deletions.records.iter().map(|record| (record.id.as_str(), record.deleted_at)).collect();
-        for link in links.into_iter().filter(|link| link.state == LinkState::Linked) {
-            let at = link.crm_record_id.as_deref().and_then(|id| deleted_at.get(id).copied());
-            deletes::crm_record_gone(&mut tx, step, &context, &mut batch, link, at).await?;
-        }
-    } else if context.pushes {
+        let linked: HashSet<String> = links
+            .into_iter()
+            .filter(|link| link.state == LinkState::Linked)
+            .filter_map(|link| link.crm_record_id)
+            .collect();
+        let records = deletions.records.iter().filter(|record| linked.contains(&record.id));
+        gone.extend(records.map(|record| (record.id.clone(), record.deleted_at)));
+    }
+    let covers = context.covers.clone();
+    let state = ReadState { since, watermark: deletions.watermark.0, covers, page: None, gone };
+    let position = step.position.to_phase(Phase::Read(state));
+    step.advance(&mut tx, &position).await?;
+    if since.is_none() && step.connection.direction.pushes() {
         pending::first_look(&mut tx, step.run.config_id, entity).await?;
     }
+    let batch = Batch::new(&context, step.engine.crm.rng.as_ref());
     step.commit(tx, batch, Stage::Read, deletions.records.len()).await?;
     Ok(position)
 }
@@ -87,11 +92,14 @@ pub(crate) async fn page(step: &Step<'_>, state: &ReadState) -> Result<Position,
 async fn pair_up(step: &Step<'_>, context: &EntityContext, records: &[CrmRecord]) -> Result<Vec<Pair>, StepError> {
     let mut tx = step.begin().await?;
     let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
-    let mut links: HashMap<String, StoredLink> = links::by_crm_ids(&mut tx, step.run.config_id, context.entity, &ids)
-        .await?
-        .into_iter()
-        .filter_map(|link| Some((link.crm_record_id.clone()?, link)))
-        .collect();
+    let mut links: HashMap<String, StoredLink> = HashMap::new();
+    for link in links::by_crm_ids(&mut tx, step.run.config_id, context.entity, &ids).await? {
+        let Some(crm_id) = link.crm_record_id.clone() else { continue };
+        // An open link counts before one that was closed.
+        if is_open(&link) || !links.contains_key(&crm_id) {
+            links.insert(crm_id, link);
+        }
+    }
     let record_ids: Vec<Uuid> = links.values().filter_map(|link| link.record_id).collect();
     let mut rows: HashMap<Uuid, app_rows::AppRow> =
         app_rows::read(&mut tx, context.entity, &record_ids).await?.into_iter().map(|row| (row.id, row)).collect();
@@ -118,19 +126,25 @@ async fn merge_page<'a>(
     let references = References::load(tx, config_id, context, &pairs).await?;
     let waiting = relock(tx, config_id, context.entity, &mut pairs).await?;
     let mut batch = Batch::new(context, step.engine.crm.rng.as_ref());
+    let survivors = deletes::crm_records_merged(tx, step, context, &mut batch, &records, &pairs).await?;
     let mut strangers = Vec::new();
     for (position, (record, pair)) in records.iter().zip(&pairs).enumerate() {
         let stamps = CrmStamps::from_ms(record.modified_at, record.edited_at);
         match &pair.link {
-            None if record.deleted => {}
-            None => strangers.push((record, translate(context, pair, position, &references, transformed))),
+            _ if record.merged_into.is_some() || survivors.contains(&record.id) => {}
+            None if record.deleted => {
+                pending::remove_candidates(tx, config_id, context.entity, std::slice::from_ref(&record.id)).await?;
+            }
+            None => strangers.push((record, None, translate(context, pair, position, &references, transformed))),
             Some(link) if link.crm_modified_at.is_some_and(|known| known > record.modified_at) => {
                 // An older reading than one we have acted on proves nothing.
                 batch.counters(LogDirection::Pull).skipped += 1;
             }
-            Some(link) if record.deleted => {
-                deletes::crm_record_deleted(tx, step, context, &mut batch, link.clone(), record).await?;
+            Some(link) if record.deleted && link.state == LinkState::Linked && !context.keeps_crm_edits => {
+                let deleted_at = Some(record.modified_at);
+                deletes::crm_record_gone(tx, step, context, &mut batch, link.clone(), deleted_at).await?;
             }
+            Some(_) if record.deleted => batch.counters(LogDirection::Pull).skipped += 1,
             Some(link) if link.state == LinkState::GoneCrm => {
                 deletes::crm_record_back(tx, step, context, &mut batch, link, record).await?;
             }
@@ -145,7 +159,8 @@ async fn merge_page<'a>(
             }
             Some(link) if link.state == LinkState::Creating && link.record_id.is_none() => {
                 // It could not be created in the app before; it changed, so it is tried again.
-                strangers.push((record, translate(context, pair, position, &references, transformed)));
+                let translated = translate(context, pair, position, &references, transformed);
+                strangers.push((record, Some(link.id), translated));
             }
             Some(_) => batch.counters(LogDirection::Pull).skipped += 1,
         }
@@ -180,13 +195,13 @@ async fn meet_strangers(
     tx: &mut WorkspaceTx,
     context: &EntityContext,
     batch: &mut Batch<'_>,
-    strangers: Vec<(&CrmRecord, Translated)>,
+    strangers: Vec<(&CrmRecord, Option<Uuid>, Translated)>,
 ) -> Result<(), StepError> {
     if strangers.is_empty() {
         return Ok(());
     }
     let forms: Vec<(Record, BTreeMap<String, String>)> =
-        strangers.iter().map(|(_, translated)| app_form(context, translated)).collect();
+        strangers.iter().map(|(_, _, translated)| app_form(context, translated)).collect();
     let keys: Vec<String> = forms.iter().flat_map(|(form, _)| match_keys(context.entity, form)).flatten().collect();
     let taken: HashSet<String> = app_rows::candidates(tx, step.run.config_id, context.entity, &keys)
         .await?
@@ -194,7 +209,7 @@ async fn meet_strangers(
         .flat_map(|row| match_keys(context.entity, &row.fields))
         .flatten()
         .collect();
-    for ((record, translated), (form, failures)) in strangers.iter().zip(&forms) {
+    for ((record, link_id, translated), (form, failures)) in strangers.iter().zip(&forms) {
         let keys = match_keys(context.entity, form);
         if keys.iter().flatten().any(|key| taken.contains(key)) {
             let candidate = MatchCandidate {
@@ -206,32 +221,41 @@ async fn meet_strangers(
             pending::keep_candidate(tx, step.run.config_id, context.entity, &candidate).await?;
         } else {
             let stamps = CrmStamps::from_ms(record.modified_at, record.edited_at);
-            create_or_rest(step, context, batch, &record.id, form, failures, translated, stamps);
+            let stranger = Stranger { crm_id: &record.id, link_id: *link_id, form, failures, translated, stamps };
+            create_or_rest(step, context, batch, &stranger);
         }
     }
     Ok(())
 }
 
+/// A CRM record without a partner in the app.
+pub(crate) struct Stranger<'a> {
+    /// The CRM's id.
+    pub crm_id: &'a str,
+    /// Its link, where it could not be created in the app before.
+    pub link_id: Option<Uuid>,
+    /// Its values in app form.
+    pub form: &'a Record,
+    /// Fields that could not be brought into it.
+    pub failures: &'a BTreeMap<String, String>,
+    /// Its values as the merge takes them.
+    pub translated: &'a Translated,
+    /// Its stamps.
+    pub stamps: CrmStamps,
+}
+
 /// Creates the app record of a CRM record without partner, where direction and options allow.
-#[expect(clippy::too_many_arguments, reason = "one record's parts, used in two places")]
-pub(crate) fn create_or_rest(
-    step: &Step<'_>,
-    context: &EntityContext,
-    batch: &mut Batch<'_>,
-    crm_id: &str,
-    form: &Record,
-    failures: &BTreeMap<String, String>,
-    translated: &Translated,
-    stamps: CrmStamps,
-) {
+pub(crate) fn create_or_rest(step: &Step<'_>, context: &EntityContext, batch: &mut Batch<'_>, stranger: &Stranger<'_>) {
     if !context.pulls || !step.connection.options.create_missing {
         batch.counters(LogDirection::Pull).skipped += 1;
         return;
     }
-    match not_creatable(context.entity, form, failures) {
-        None => batch.create_in_app(crm_id, form, translated, stamps),
+    let link_id = stranger.link_id.unwrap_or_else(|| step.engine.crm.rng.uuid());
+    let (crm_id, stamps) = (stranger.crm_id, stranger.stamps);
+    match not_creatable(context.entity, stranger.form, stranger.failures) {
+        None => batch.create_in_app(link_id, crm_id, stranger.form, stranger.translated, stamps),
         Some(failure) => {
-            let link = new_link(step.engine.crm.rng.uuid(), LinkState::Creating, crm_id, Some(stamps));
+            let link = new_link(link_id, LinkState::Creating, crm_id, Some(stamps));
             batch.fail(LogDirection::Pull, link, failure);
         }
     }
@@ -259,6 +283,11 @@ fn not_creatable(entity: Entity, form: &Record, failures: &BTreeMap<String, Stri
         fields: vec![field],
         retryable: true,
     })
+}
+
+/// Whether a link still ties two records, or will.
+pub(crate) fn is_open(link: &StoredLink) -> bool {
+    matches!(link.state, LinkState::Linked | LinkState::Creating | LinkState::OutOfScope)
 }
 
 /// Whether an app record is there.

@@ -1,5 +1,7 @@
 //! A run, step by step. A step reads, calls the CRM, and commits once; the run's version fences the commit.
 
+mod recovery;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,13 +19,10 @@ use crate::queue::{self, Lease};
 use crate::store::runs::{self, StoredRun};
 use crate::store::setup::{self, ConnectionSetup, SyncEnd};
 use crate::store::{Actor, StoreError, WorkspaceTx, events};
-use crate::sync::{backoff_ms, next_run};
+use crate::sync::next_run;
 
 /// How often a paused or waiting run looks whether it may go on.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(1);
-
-/// Transient errors in a row after which a run waits a minute between tries, and after which it gives up.
-const PATIENCE: (u32, u32) = (5, 30);
 
 /// Why a step did not commit.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +33,12 @@ pub(crate) enum StepError {
     /// Open intents were settled; the step begins again from what is stored now.
     #[error("open intents were settled")]
     Settled,
+    /// Somebody paused the connection or cancelled the run: no further call starts.
+    #[error("the connection is paused or the run cancelled")]
+    Stopped,
+    /// The org has used its share of the day.
+    #[error("the share of the day's calls is used up")]
+    Budget,
     /// A guard stopped the run; an admin decides.
     #[error("held for approval")]
     Held(serde_json::Value),
@@ -112,6 +117,7 @@ impl Step<'_> {
         Answer: Future<Output = Result<T, ConnectorError>>,
     {
         self.renew_lease().await?;
+        self.check_wanted().await?;
         let mut opened = self.opened.lock().await;
         let connection = match opened.as_ref() {
             Some(connection) => connection.clone(),
@@ -208,6 +214,31 @@ impl Step<'_> {
         Ok(signed(usage.calls))
     }
 
+    /// From the moment of a pause or a cancel on no call starts.
+    async fn check_wanted(&self) -> Result<(), StepError> {
+        let mut tx = self.begin().await?;
+        let wanted = runs::is_wanted(&mut tx, self.run.id, self.connection.id).await?;
+        tx.commit().await?;
+        if wanted { Ok(()) } else { Err(StepError::Stopped) }
+    }
+
+    /// Refuses to go on where the whole org has used its share of the day. What was last heard may be old: it is asked again.
+    async fn check_budget(&self) -> Result<(), StepError> {
+        let share = i64::from(self.engine.settings.budget_percent);
+        let is_used =
+            |used: i64, allowed: i64| allowed > 0 && used.saturating_mul(100) >= allowed.saturating_mul(share);
+        let Some((used, allowed)) = self.connection.org_calls else { return Ok(()) };
+        if !is_used(used, allowed) {
+            return Ok(());
+        }
+        let now = self.call(|crm| async move { crm.connector.allowance(&crm.session).await }).await?;
+        let mut tx = self.begin().await?;
+        self.note_calls(&mut tx).await?;
+        tx.commit().await?;
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        if is_used(signed(now.used), signed(now.allowed)) { Err(StepError::Budget) } else { Ok(()) }
+    }
+
     async fn renew_lease(&self) -> Result<(), StepError> {
         let mut connection = self.engine.crm.pool.acquire().await.map_err(StoreError::from)?;
         let now = self.engine.crm.clock.now();
@@ -239,7 +270,7 @@ pub(crate) async fn work(engine: &Engine, lease: &Lease) -> Result<(), StoreErro
             Err(StepError::Settled) => {}
             // Somebody else goes on with it, or will when the lease ends.
             Err(StepError::Lost) => return Ok(()),
-            Err(error) => break recover(engine, &args, error).await?,
+            Err(error) => break recovery::recover(engine, &args, error).await?,
         }
     };
     let mut connection = engine.crm.pool.acquire().await?;
@@ -302,6 +333,7 @@ async fn advance(engine: &Engine, lease: &Lease, args: &RunStep) -> Result<Optio
 }
 
 async fn take(step: &Step<'_>) -> Result<Option<Turn>, StepError> {
+    step.check_budget().await?;
     settle::settle_open_intents(step).await?;
     match &step.position.phase {
         Phase::Prepare => read::prepare(step).await?,
@@ -367,113 +399,4 @@ async fn end_run(
     queue::hasten(tx.connection(), &connection.id.to_string(), now).await.map_err(store_error)?;
     events::announce(tx, "run", run.id, run.config_id).await?;
     Ok(())
-}
-
-/// What an error makes of the run (`sync.md`, "Errors").
-async fn recover(engine: &Engine, args: &RunStep, error: StepError) -> Result<Turn, StoreError> {
-    let now = engine.crm.clock.now();
-    let mut tx = WorkspaceTx::begin(&engine.crm.pool, args.workspace_id, Actor::System, now).await?;
-    let Some(run) = runs::load(&mut tx, args.run_id).await? else { return Ok(Turn::Done) };
-    let Some(connection) = setup::connection(&mut tx, run.config_id).await? else { return Ok(Turn::Done) };
-    tracing::warn!(run_id = %run.id, config_id = %run.config_id, error = %error, "a step of a run did not commit");
-    let turn = match &error {
-        StepError::Lost | StepError::Settled => Turn::Done,
-        StepError::Held(reason) => {
-            runs::hold(&mut tx, run.id, run.version, &run.position, reason).await?;
-            events::announce(&mut tx, "run", run.id, run.config_id).await?;
-            Turn::Done
-        }
-        StepError::Store(error) if !matches!(error, StoreError::Unavailable(_)) => {
-            let sentence = "Crosstie met a state that it does not understand and stopped before changing anything. Tell support the run's id.";
-            fail(&mut tx, &connection, &run, "internal", sentence).await?
-        }
-        StepError::Crm(ConnectorError::RateLimited { wait, .. }) => {
-            let until = now + TimeDelta::from_std(*wait).unwrap_or(TimeDelta::minutes(1));
-            setup::limit_until(&mut tx, connection.id, until).await?;
-            Turn::Again(until)
-        }
-        StepError::Access(AccessError::SignInNeeded) | StepError::Crm(ConnectorError::SignIn { .. }) => {
-            let sentence = format!(
-                "{} asks for a new sign-in. Press Reconnect; nothing is lost, the next sync goes on from here.",
-                connection.provider.title()
-            );
-            let turn = fail(&mut tx, &connection, &run, "sign_in", &sentence).await?;
-            setup::mark_error(&mut tx, connection.id, &sentence).await?;
-            turn
-        }
-        StepError::Access(AccessError::Refreshing) => Turn::Again(now + LOOK_AGAIN),
-        StepError::Access(error) => {
-            let sentence =
-                format!("The connection cannot be used: {error}. An admin can mend it in the server's settings.");
-            fail(&mut tx, &connection, &run, "not_connected", &sentence).await?
-        }
-        StepError::Crm(ConnectorError::PositionExpired) => restart_window(&mut tx, &run, now).await?,
-        StepError::Crm(ConnectorError::Configuration { subject, .. }) => {
-            let sentence = format!(
-                "{} does not know or does not allow {subject}. Check the mappings and the connected user's rights.",
-                connection.provider.title()
-            );
-            fail(&mut tx, &connection, &run, "configuration", &sentence).await?
-        }
-        StepError::Crm(ConnectorError::Rejected { crm_code }) => {
-            let sentence = format!(
-                "{} refused a request ({crm_code}). Check the mappings; if they are right, tell support the run's id.",
-                connection.provider.title()
-            );
-            fail(&mut tx, &connection, &run, "rejected", &sentence).await?
-        }
-        StepError::Store(_) | StepError::Crm(_) => wait_and_retry(engine, &mut tx, &connection, &run).await?,
-    };
-    tx.commit().await?;
-    Ok(turn)
-}
-
-async fn fail(
-    tx: &mut WorkspaceTx,
-    connection: &ConnectionSetup,
-    run: &StoredRun,
-    code: &str,
-    sentence: &str,
-) -> Result<Turn, StoreError> {
-    match end_run(tx, connection, run, RunState::Failed, Some((code, sentence))).await {
-        Ok(()) | Err(StepError::Lost) => Ok(Turn::Done),
-        Err(StepError::Store(error)) => Err(error),
-        Err(other) => Err(StoreError::Unreadable(other.to_string())),
-    }
-}
-
-async fn restart_window(tx: &mut WorkspaceTx, run: &StoredRun, now: DateTime<Utc>) -> Result<Turn, StoreError> {
-    let mut position: Position = serde_json::from_value(run.position.clone())?;
-    if let Phase::Read(state) = &mut position.phase {
-        state.page = None;
-        position.processed = 0;
-    }
-    runs::advance(tx, run.id, run.version, &serde_json::to_value(&position)?, &position.progress()).await?;
-    Ok(Turn::Again(now))
-}
-
-async fn wait_and_retry(
-    engine: &Engine,
-    tx: &mut WorkspaceTx,
-    connection: &ConnectionSetup,
-    run: &StoredRun,
-) -> Result<Turn, StoreError> {
-    let mut position: Position = serde_json::from_value(run.position.clone())?;
-    position.tries += 1;
-    if position.tries > PATIENCE.1 {
-        let sentence = format!(
-            "{} did not answer for a while. Nothing is lost; the next sync goes on from here.",
-            connection.provider.title()
-        );
-        return fail(tx, connection, run, "crm_unavailable", &sentence).await;
-    }
-    runs::advance(tx, run.id, run.version, &serde_json::to_value(&position)?, &position.progress()).await?;
-    let mut jitter = [0_u8; 1];
-    engine.crm.rng.fill(&mut jitter);
-    let wait = if position.tries > PATIENCE.0 {
-        TimeDelta::minutes(1)
-    } else {
-        TimeDelta::milliseconds(backoff_ms(position.tries, f64::from(jitter[0]) / 255.0))
-    };
-    Ok(Turn::Again(tx.now() + wait))
 }

@@ -11,7 +11,7 @@ use super::run::{Step, StepError};
 use crate::connectors::{CrmRecord, KeyLookup};
 use crate::model::{ChangeAction, Entity, LinkState};
 use crate::store::changes::{self, OpenIntent, Settlement};
-use crate::store::links::{self, LinkWrite};
+use crate::store::links::{self, LinkWrite, PUT_BACK};
 use crate::sync::{Assignment, Rule, same_meaning};
 
 /// Settles the first batch of open intents of the connection, if there are any.
@@ -126,6 +126,15 @@ fn applied_link(
 ) -> LinkWrite {
     if intent.action == ChangeAction::Delete {
         return LinkWrite { state: LinkState::GoneApp, due: false, ..link };
+    }
+    if intent.fields.iter().any(|change| change.rule == Rule::PutBack.as_str()) {
+        // The CRM has its values again; the bases stay, both sides merge.
+        let waiting = link.decision.take().unwrap_or_default();
+        let rest: std::collections::BTreeMap<_, _> =
+            waiting.into_iter().filter(|(_, choice)| choice.choice != PUT_BACK).collect();
+        link.decision = Some(rest).filter(|rest| !rest.is_empty());
+        link.due = true;
+        return link;
     }
     link.state = LinkState::Linked;
     link.crm_record_id = found.map(|record| record.id.clone()).or(link.crm_record_id);

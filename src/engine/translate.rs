@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::context::{EntityContext, Field};
 use crate::model::Entity;
 use crate::store::app_rows::AppRow;
-use crate::store::links::StoredLink;
+use crate::store::links::{PUT_BACK, StoredLink};
 use crate::store::{StoreError, WorkspaceTx, links};
 use crate::sync::{FieldBase, FieldState, Record, Value, fit, same};
 use crate::transform::{Direction, TransformCall, TransformHost};
@@ -43,6 +43,8 @@ pub(crate) struct Translated {
     pub states: Vec<FieldState>,
     /// A reference has no partner yet: merge again in the next run.
     pub waits: bool,
+    /// The CRM's values of those references, by app field: kept in mind on the link until they can be merged.
+    pub waiting: Record,
 }
 
 impl Pair {
@@ -148,19 +150,33 @@ pub(crate) fn translate(
     transformed: &Transformed,
 ) -> Translated {
     let mut waits = false;
+    let mut waiting = Record::new();
     let states = context
         .fields
         .iter()
         .enumerate()
         .map(|(index, field)| {
+            let is_put_back = |link: &StoredLink| {
+                link.decision.get(&field.mapped.app_field).is_some_and(|choice| choice.choice == PUT_BACK)
+            };
+            // What the CRM shows is a write of ours that goes back first.
+            if pair.link.as_ref().is_some_and(is_put_back) {
+                waiting.extend(pair.link.as_ref().and_then(|link| {
+                    Some((field.mapped.app_field.clone(), link.seen.get(&field.mapped.app_field)?.clone()))
+                }));
+                return not_observed(pair, field);
+            }
             let state = field_state(pair, field, references, |to_app, input| {
                 transformed.answer(position, index, to_app, input)
             });
-            waits |= state.is_none();
-            state.unwrap_or_else(|| not_observed(pair, field))
+            state.unwrap_or_else(|| {
+                waits = true;
+                waiting.extend(pair.crm_value(field).map(|crm| (field.mapped.app_field.clone(), crm)));
+                not_observed(pair, field)
+            })
         })
         .collect();
-    Translated { states, waits }
+    Translated { states, waits, waiting }
 }
 
 fn field_state(

@@ -131,6 +131,9 @@ pub async fn candidates(
             .await?
         }
         Entity::Opportunity => {
+            // Its key is name, account and close date: the name alone selects enough.
+            let names: Vec<String> =
+                keys.iter().filter_map(|key| key.split('\u{1f}').next().map(str::to_owned)).collect();
             sqlx::query_scalar!(
                 r#"SELECT to_jsonb(t) AS "row!" FROM opportunities t
                    WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND app.match_name(t.name) = ANY ($3)
@@ -138,7 +141,7 @@ pub async fn candidates(
                                      AND l.record_id = t.id AND l.config_id = $2 AND l.state <> 'apart')"#,
                 workspace_id,
                 config_id,
-                keys
+                &names
             )
             .fetch_all(tx.connection())
             .await?

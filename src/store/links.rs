@@ -27,12 +27,15 @@ pub struct LinkFailure {
     pub retryable: bool,
 }
 
+/// [`FieldChoice::choice`] of a value that a write of ours has overwritten unseen: the CRM gets it back.
+pub const PUT_BACK: &str = "put_back";
+
 /// What a person decided about one field.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FieldChoice {
-    /// `app`, `crm` or `value`.
+    /// `app`, `crm` or `value`; or [`PUT_BACK`], which no person decided.
     pub choice: String,
-    /// The value in app form, for `value`.
+    /// The value in app form, for `value`; as the CRM stores it, for [`PUT_BACK`].
     pub value: Value,
 }
 
@@ -61,6 +64,8 @@ pub struct StoredLink {
     pub due: bool,
     /// What a person decided, by app field (`*`: about a delete).
     pub decision: BTreeMap<String, FieldChoice>,
+    /// A delete that waits for the run's end, on this side.
+    pub pending_delete: Option<Side>,
     /// The engine deleted the app record.
     pub deleted_by_engine: bool,
 }
@@ -97,6 +102,12 @@ pub struct LinkWrite {
 }
 
 impl StoredLink {
+    /// What is still to be put back into the CRM, by app field.
+    pub fn put_backs(&self) -> BTreeMap<String, FieldChoice> {
+        let waiting = self.decision.iter().filter(|(_, choice)| choice.choice == PUT_BACK);
+        waiting.map(|(field, choice)| (field.clone(), choice.clone())).collect()
+    }
+
     /// The link unchanged, ready to be changed.
     pub fn to_write(&self) -> LinkWrite {
         LinkWrite {
@@ -129,6 +140,7 @@ struct LinkRow {
     failure: Option<serde_json::Value>,
     due: bool,
     decision: Option<serde_json::Value>,
+    pending_delete: Option<String>,
     deleted_by_engine: bool,
 }
 
@@ -146,6 +158,7 @@ impl LinkRow {
             failure: self.failure.map(serde_json::from_value).transpose()?,
             due: self.due,
             decision: self.decision.map(serde_json::from_value).transpose()?.unwrap_or_default(),
+            pending_delete: self.pending_delete.map(|side| side.parse()).transpose()?,
             deleted_by_engine: self.deleted_by_engine,
         })
     }
@@ -162,7 +175,7 @@ pub async fn by_crm_ids(
     let rows = sqlx::query_as!(
         LinkRow,
         "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                deleted_by_engine
+                pending_delete, deleted_by_engine
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4) AND state <> 'apart'",
         workspace_id,
@@ -186,7 +199,7 @@ pub async fn by_record_ids(
     let rows = sqlx::query_as!(
         LinkRow,
         "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                deleted_by_engine
+                pending_delete, deleted_by_engine
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4) AND state <> 'apart'",
         workspace_id,
@@ -304,7 +317,7 @@ pub async fn pending_deletes(
     let rows = sqlx::query_as!(
         LinkRow,
         "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                deleted_by_engine
+                pending_delete, deleted_by_engine
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4 ORDER BY id LIMIT $5",
         workspace_id,

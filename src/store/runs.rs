@@ -163,6 +163,20 @@ pub async fn advance(
     Ok(moved == 1)
 }
 
+/// Whether calls may be made for a run: its connection is connected, and nobody cancelled it.
+pub async fn is_wanted(tx: &mut WorkspaceTx, run_id: Uuid, config_id: Uuid) -> Result<bool, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM crm_sync_configs c JOIN crm_sync_runs r ON r.workspace_id = c.workspace_id AND r.config_id = c.id
+           WHERE c.workspace_id = $1 AND c.id = $2 AND r.id = $3 AND c.status = 'connected' AND NOT r.cancel_requested) AS "wanted!""#,
+        workspace_id,
+        config_id,
+        run_id
+    )
+    .fetch_one(tx.connection())
+    .await?)
+}
+
 /// Ends a run.
 pub async fn end(
     tx: &mut WorkspaceTx,
@@ -400,12 +414,14 @@ pub async fn end_logs(
     Ok(())
 }
 
-/// Removes the logs of a run in which nothing was looked at.
+/// Removes the logs of a run in which nothing was found: no record was written or failed, no question came up. Records that
+/// the overlap of two windows shows again are looked at and nothing more.
 pub async fn drop_empty_logs(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<(), StoreError> {
     let workspace_id = tx.workspace_id();
     sqlx::query!(
-        "DELETE FROM crm_sync_logs WHERE workspace_id = $1 AND run_id = $2 AND records_processed = 0
-           AND conflicts_detected = 0 AND records_deleted = 0",
+        "DELETE FROM crm_sync_logs AS l WHERE workspace_id = $1 AND run_id = $2 AND records_processed = records_skipped
+           AND conflicts_detected = 0 AND records_deleted = 0
+           AND NOT EXISTS (SELECT FROM crm_sync_changes c WHERE c.workspace_id = l.workspace_id AND c.log_id = l.id)",
         workspace_id,
         run_id
     )

@@ -34,6 +34,8 @@ pub struct ConnectionSetup {
     pub options: Options,
     /// The CRM's clock minus ours, milliseconds.
     pub clock_skew_ms: i64,
+    /// Calls of the whole org in its day, used and allowed, as last heard.
+    pub org_calls: Option<(i64, i64)>,
     /// No call before this instant.
     pub limited_until: Option<DateTime<Utc>>,
     /// Set-up is complete or somebody triggered a run: it may run by itself.
@@ -64,7 +66,7 @@ pub async fn connection(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Option<
     let workspace_id = tx.workspace_id();
     let row = sqlx::query!(
         "SELECT id, crm_provider, environment, status, sync_direction, sync_frequency, schedule, sync_entities,
-                conflict_resolution, options, clock_skew_ms, limited_until, setup_completed_at
+                conflict_resolution, options, clock_skew_ms, limited_until, setup_completed_at, org_calls_used, org_calls_allowed
          FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         config_id
@@ -89,6 +91,7 @@ pub async fn connection(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Option<
         policy: row.conflict_resolution.parse()?,
         options: serde_json::from_value(row.options)?,
         clock_skew_ms: row.clock_skew_ms,
+        org_calls: row.org_calls_used.zip(row.org_calls_allowed),
         limited_until: row.limited_until,
         set_up: row.setup_completed_at.is_some(),
     }))
@@ -166,6 +169,15 @@ pub async fn description(
     .fetch_optional(tx.connection())
     .await?;
     Ok(row.map(|row| (row.description, row.fetched_at)))
+}
+
+/// Lets every entity of a connection be described anew.
+pub async fn forget_descriptions(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<(), StoreError> {
+    let workspace_id = tx.workspace_id();
+    sqlx::query!("DELETE FROM crm_descriptions WHERE workspace_id = $1 AND config_id = $2", workspace_id, config_id)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Stores the CRM's description of one entity.

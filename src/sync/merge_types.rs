@@ -67,6 +67,8 @@ pub enum Rule {
     DirectionPush,
     /// A person decided.
     Person,
+    /// A write has overwritten the CRM's edit unseen.
+    PutBack,
     /// The record was made from the CRM's.
     CreatedFromCrm,
     /// The record was made from the app's.
@@ -87,6 +89,7 @@ impl Rule {
         Rule::DirectionPull,
         Rule::DirectionPush,
         Rule::Person,
+        Rule::PutBack,
         Rule::CreatedFromCrm,
         Rule::CreatedFromApp,
     ];
@@ -105,6 +108,7 @@ impl Rule {
             Rule::DirectionPull => "direction_pull",
             Rule::DirectionPush => "direction_push",
             Rule::Person => "person",
+            Rule::PutBack => "put_back",
             Rule::CreatedFromCrm => "created_from_crm",
             Rule::CreatedFromApp => "created_from_app",
         }
@@ -124,6 +128,7 @@ impl Rule {
             Rule::DirectionPull => "Both had changed; this field only comes from the CRM",
             Rule::DirectionPush => "Both had changed; this field only goes to the CRM",
             Rule::Person => "A person decided",
+            Rule::PutBack => "Put back what was edited in the CRM while it was being written",
             Rule::CreatedFromCrm => "Created from the CRM's record",
             Rule::CreatedFromApp => "Created from the app's record",
         }

@@ -47,7 +47,7 @@ async fn update(
     let mut fields: Vec<&str> = writes.iter().flat_map(|write| write.fields.keys().map(String::as_str)).collect();
     fields.sort_unstable();
     fields.dedup();
-    fields.push("SystemModstamp");
+    fields.extend(["SystemModstamp", "LastModifiedDate"]);
     let retrieve = json!({ "ids": ids, "fields": fields });
     let rows: Vec<Json> = writes
         .iter()
@@ -136,13 +136,12 @@ fn done(result: &Json, created: bool, images: WriteImages) -> WriteOutcome {
 }
 
 fn images(before: Option<Record>, after: Option<Record>, written: &Record) -> WriteImages {
-    let stamp = after.as_ref().and_then(|after| after.get("SystemModstamp").cloned().flatten());
+    let stamp =
+        |image: Option<&Record>, field: &str| -> Option<i64> { records::instant_ms(image?.get(field)?.as_deref()?) };
+    let modified_at = stamp(after.as_ref(), "SystemModstamp");
+    let edited_before = stamp(before.as_ref(), "LastModifiedDate");
     let only_written = |image: Record| image.into_iter().filter(|(field, _)| written.contains_key(field)).collect();
-    WriteImages {
-        modified_at: stamp.as_deref().and_then(records::instant_ms),
-        before: before.map(only_written),
-        after: after.map(only_written),
-    }
+    WriteImages { edited_before, modified_at, before: before.map(only_written), after: after.map(only_written) }
 }
 
 fn crm_id(write: &RecordWrite) -> &str {

@@ -157,7 +157,10 @@ impl Batch<'_> {
             retryable: true,
         };
         let mut link = write.link;
+        // The CRM's values are not settled: an edit made here later must not pass for the newer one.
+        link.seen.extend(write.fields.iter().map(|field| (field.app_field.clone(), field.crm_value.clone())));
         if write.is_new {
+            link.seen.clear();
             link.record_id = None;
             link.state = LinkState::Creating;
             link.base.clear();

@@ -10,7 +10,7 @@ use crate::engine::context::EntityContext;
 use crate::engine::matching::seen;
 use crate::engine::run::{Step, StepError};
 use crate::engine::translate::{Pair, References, Transformed, translate};
-use crate::model::{ConflictKind, Entity};
+use crate::model::{ConflictKind, Entity, LinkState};
 use crate::store::app_rows::AppRow;
 use crate::store::questions::{self, Question};
 use crate::store::{WorkspaceTx, links, pending};
@@ -22,6 +22,8 @@ pub(super) struct Partners {
     pub(super) found: HashMap<Uuid, CrmRecord>,
     /// App records that a person is asked about.
     pub(super) waiting: HashSet<Uuid>,
+    /// Links of CRM records that could not be created in the app, by CRM id.
+    pub(super) links: HashMap<String, Uuid>,
 }
 
 /// What the CRM has under the external ids and match keys of records that would be created.
@@ -87,13 +89,18 @@ impl Plan<'_> {
         let mut partners = Partners {
             found: HashMap::new(),
             waiting: asked.into_iter().filter_map(|(record_id, _)| record_id).collect(),
+            links: HashMap::new(),
         };
         let crm_ids: Vec<String> = found.iter().map(|record| record.id.clone()).collect();
-        let linked: HashSet<String> = links::by_crm_ids(tx, config_id, entity, &crm_ids)
-            .await?
-            .into_iter()
-            .filter_map(|link| link.crm_record_id)
-            .collect();
+        let mut linked = HashSet::new();
+        for link in links::by_crm_ids(tx, config_id, entity, &crm_ids).await? {
+            let Some(crm_id) = link.crm_record_id else { continue };
+            if link.state == LinkState::Creating && link.record_id.is_none() {
+                partners.links.insert(crm_id, link.id);
+            } else {
+                linked.insert(crm_id);
+            }
+        }
         let mut free: HashMap<String, CrmRecord> = found
             .into_iter()
             .filter(|record| !linked.contains(&record.id))
@@ -126,8 +133,18 @@ impl Plan<'_> {
         partners: &mut Partners,
     ) -> Result<(), StepError> {
         let (config_id, entity) = (self.step.run.config_id, self.context.entity);
-        let forms: BTreeMap<&String, Record> =
+        let mut forms: BTreeMap<&String, Record> =
             free.iter().map(|(id, record)| (id, seen(self.context, &record.fields))).collect();
+        // Keys are compared in app form: a reference by the app record that it is linked with.
+        for field in &self.context.fields {
+            let Some(target) = field.references else { continue };
+            let name = &field.mapped.app_field;
+            let ids: Vec<String> = forms.values().filter_map(|form| form.get(name).cloned().flatten()).collect();
+            let partner = links::record_ids_of(tx, config_id, target, &ids).await?;
+            for value in forms.values_mut().filter_map(|form| form.get_mut(name)) {
+                *value = value.as_ref().and_then(|id| partner.get(id)).map(Uuid::to_string);
+            }
+        }
         let crm: Vec<Candidate<'_>> =
             forms.iter().map(|(id, form)| Candidate { id, keys: match_keys(entity, form) }).collect();
         let ids: Vec<(String, &AppRow)> = new

@@ -52,15 +52,7 @@ impl TestApp {
     /// Returns the connection's id.
     pub async fn connect_salesforce(&self) -> Uuid {
         let config_id = self.services.rng.uuid();
-        let token = self.simulator.control("token", json!({})).await;
-        let text = |name: &str| token[name].as_str().expect("a member of the token answer").to_owned();
-        let grant = TokenGrant {
-            access_token: text("access_token").into(),
-            refresh_token: Some(text("refresh_token").into()),
-            instance_url: text("instance_url"),
-            expires_in_s: None,
-            scope: text("scope"),
-        };
+        let grant = self.grant().await;
         let mut tx = self.services.begin_as_system(self.workspace_id).await.expect("a transaction");
         let now = tx.now();
         sqlx::query(
@@ -100,6 +92,29 @@ impl TestApp {
             .expect("tokens");
         tx.commit().await.expect("a commit");
         config_id
+    }
+
+    /// A new sign-in of the connection, as after "Reconnect".
+    pub async fn sign_in_again(&self) {
+        let (config_id, grant) = (self.config_id().await, self.grant().await);
+        let mut tx = self.services.begin_as_system(self.workspace_id).await.expect("a transaction");
+        store_grant(&mut tx, &self.services.vault, self.services.rng.as_ref(), config_id, &grant)
+            .await
+            .expect("tokens");
+        tx.commit().await.expect("a commit");
+        self.set_config("status = 'connected'").await;
+    }
+
+    async fn grant(&self) -> TokenGrant {
+        let token = self.simulator.control("token", json!({})).await;
+        let text = |name: &str| token[name].as_str().expect("a member of the token answer").to_owned();
+        TokenGrant {
+            access_token: text("access_token").into(),
+            refresh_token: Some(text("refresh_token").into()),
+            instance_url: text("instance_url"),
+            expires_in_s: None,
+            scope: text("scope"),
+        }
     }
 
     /// The first workspace's connection.

@@ -1,0 +1,44 @@
+//! Records that came back in the app after their link was closed: linked again where the CRM has its record still, else new.
+
+use std::collections::HashMap;
+
+use crate::connectors::CrmRecord;
+use crate::engine::context::EntityContext;
+use crate::engine::read::is_alive;
+use crate::engine::run::{Step, StepError};
+use crate::engine::translate::Pair;
+use crate::model::LinkState;
+use crate::sync::Record;
+
+/// Asks the CRM for the records of links that an app record's delete closed and its return opens.
+pub(super) async fn meet_again(step: &Step<'_>, context: &EntityContext, pairs: &mut [Pair]) -> Result<(), StepError> {
+    let ids: Vec<String> = pairs.iter().filter_map(closed_crm_id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (fields, ids, entity) = (&context.crm_fields(), &ids, context.entity);
+    let found =
+        step.call(|crm| async move { crm.connector.read_by_id(&crm.session, entity, fields, ids).await }).await?;
+    let mut living: HashMap<String, CrmRecord> =
+        found.into_iter().filter(|record| !record.deleted).map(|record| (record.id.clone(), record)).collect();
+    for pair in pairs {
+        let Some(crm_id) = closed_crm_id(pair) else { continue };
+        match living.remove(&crm_id) {
+            Some(record) => {
+                pair.crm_edited_at = Some(record.edited_at);
+                pair.crm = Some(record.fields);
+            }
+            None => {
+                pair.link = None;
+                pair.crm = Some(Record::new());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn closed_crm_id(pair: &Pair) -> Option<String> {
+    let is_back = pair.app.as_ref().is_some_and(is_alive);
+    let link = pair.link.as_ref().filter(|link| is_back && link.state == LinkState::GoneApp)?;
+    link.crm_record_id.clone()
+}

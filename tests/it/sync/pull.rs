@@ -1,0 +1,210 @@
+//! From the CRM into the app.
+
+use crosstie::model::Entity;
+use serde_json::{Value as Json, json};
+
+use super::{PULL, PUSH, agreed_account, app_id, app_value, assert_rests, crm_value, text};
+use crate::helpers::{TestApp, TestOptions};
+
+#[tokio::test]
+async fn every_kind_of_value_arrives_as_it_is() {
+    let app = TestApp::start().await;
+    let (record_id, _) = agreed_account(
+        &app,
+        json!({ "Name": "Müller & Söhne \"O'Neil\" \\ Ltd", "Website": "https://www.Mueller.example/about?x=1",
+                "AnnualRevenue": 1234567.89, "NumberOfEmployees": 42, "Description": "Two\nlines 😀",
+                "BillingStreet": "Dock Row 1", "Industry": "Energy" }),
+    )
+    .await;
+    let row = app.row(&format!("SELECT * FROM accounts WHERE id = '{record_id}'")).await;
+    assert_eq!(row["name"], "Müller & Söhne \"O'Neil\" \\ Ltd");
+    assert_eq!(row["domain"], "mueller.example", "the default transform takes the host");
+    assert_eq!(row["annual_revenue"].to_string(), "1234567.89");
+    assert_eq!(row["employee_count"], 42);
+    assert_eq!(row["description"], "Two\nlines 😀");
+    assert_eq!(row["phone"], Json::Null);
+    assert_rests(&app).await;
+}
+
+#[tokio::test]
+async fn an_edit_and_an_emptied_field_arrive() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) =
+        agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "+1 1", "Industry": "Energy" })).await;
+    app.simulator.edit("Account", &crm_id, json!({ "Phone": null, "Industry": "Media" })).await;
+    let run = app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "phone").await, Json::Null);
+    assert_eq!(app_value(&app, "accounts", record_id, "industry").await, text("Media"));
+    let logs = app.logs(run.id).await;
+    let pull = &logs[&("account".to_owned(), "pull".to_owned())];
+    assert_eq!(
+        (&pull["records_processed"], &pull["records_synced"], &pull["records_updated"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    assert_rests(&app).await;
+}
+
+#[tokio::test]
+async fn a_value_that_the_app_refuses_fails_its_record_alone_and_recovers_when_it_is_mended() {
+    let app = TestApp::start().await;
+    let bad = app.simulator.create("Account", json!({ "Name": "Bad", "NumberOfEmployees": -5 })).await;
+    app.simulator.create("Account", json!({ "Name": "Good", "NumberOfEmployees": 5 })).await;
+    app.connect_salesforce().await;
+    let run = app.sync().await.expect_state("partial");
+    assert_eq!(app.rows("SELECT name FROM accounts").await, [json!({ "name": "Good" })]);
+    let link = app.row(&format!("SELECT failure FROM crm_record_links WHERE crm_record_id = '{bad}'")).await;
+    assert_eq!(link["failure"]["code"], "app_constraint");
+    let logs = app.logs(run.id).await;
+    assert_eq!(logs[&("account".to_owned(), "pull".to_owned())]["status"], "partial");
+    app.advance(chrono::TimeDelta::minutes(1));
+    app.simulator.edit("Account", &bad, json!({ "NumberOfEmployees": 6 })).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", app_id(&app, &bad).await, "employee_count").await, json!(6));
+    app.assert_all_linked(Entity::Account).await;
+}
+
+#[tokio::test]
+async fn an_update_that_the_app_refuses_keeps_the_crms_value_in_mind() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) =
+        agreed_account(&app, json!({ "Name": "Kestrel", "NumberOfEmployees": 5, "Phone": "1" })).await;
+    app.simulator.edit("Account", &crm_id, json!({ "NumberOfEmployees": -7 })).await;
+    app.sync().await.expect_state("partial");
+    // Somebody edits another field here: the CRM's refused value must not be overwritten by ours.
+    app.advance(chrono::TimeDelta::minutes(1));
+    app.sql(&format!("UPDATE accounts SET phone = '2' WHERE id = '{record_id}'")).await;
+    app.sync().await;
+    assert_eq!(crm_value(&app, "Account", &crm_id, "NumberOfEmployees").await.as_deref(), Some("-7"));
+    assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await.as_deref(), Some("2"));
+    app.advance(chrono::TimeDelta::minutes(1));
+    app.simulator.edit("Account", &crm_id, json!({ "NumberOfEmployees": 8 })).await;
+    app.sync().await.expect_state("completed");
+    app.assert_agreement().await;
+}
+
+#[tokio::test]
+async fn a_run_that_only_pulls_leaves_the_apps_edit_for_the_next() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) =
+        agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1", "Industry": "Energy" })).await;
+    let new = app.insert("accounts", json!({ "name": "Alder" })).await;
+    app.sql(&format!("UPDATE accounts SET phone = '2' WHERE id = '{record_id}'")).await;
+    app.simulator.edit("Account", &crm_id, json!({ "Industry": "Media" })).await;
+    app.simulator.clear_stats().await;
+    app.sync_only(PULL).await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "industry").await, text("Media"));
+    assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await.as_deref(), Some("1"));
+    let stats = app.simulator.stats().await;
+    assert_eq!(stats.of("composite") + stats.of("collections_upsert"), 0, "{stats:?}");
+    app.sync().await.expect_state("completed");
+    assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await.as_deref(), Some("2"));
+    app.assert_all_linked(Entity::Account).await;
+    app.assert_agreement().await;
+    let _ = new;
+}
+
+#[tokio::test]
+async fn a_run_that_only_pushes_leaves_the_crms_edit_for_the_next() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) =
+        agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1", "Industry": "Energy" })).await;
+    app.simulator.create("Account", json!({ "Name": "Alder" })).await;
+    app.simulator.edit("Account", &crm_id, json!({ "Industry": "Media" })).await;
+    app.sql(&format!("UPDATE accounts SET phone = '2' WHERE id = '{record_id}'")).await;
+    app.sync_only(PUSH).await.expect_state("completed");
+    assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await.as_deref(), Some("2"));
+    assert_eq!(app_value(&app, "accounts", record_id, "industry").await, text("Energy"));
+    assert_eq!(app.rows("SELECT name FROM accounts").await.len(), 1);
+    app.advance(chrono::TimeDelta::hours(2));
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "industry").await, text("Media"));
+    app.assert_all_linked(Entity::Account).await;
+    app.assert_agreement().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_pulls_never_writes_to_the_crm_and_widening_it_brings_the_edits() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) = agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1" })).await;
+    app.set_config("sync_direction = 'pull'").await;
+    app.sql(&format!("UPDATE accounts SET phone = '2' WHERE id = '{record_id}'")).await;
+    app.insert("accounts", json!({ "name": "Alder" })).await;
+    app.simulator.clear_stats().await;
+    app.sync().await.expect_state("completed");
+    app.sync().await.expect_state("completed");
+    let stats = app.simulator.stats().await;
+    assert_eq!(stats.of("composite") + stats.of("collections_upsert"), 0, "{stats:?}");
+    app.set_config("sync_direction = 'bidirectional'").await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await.as_deref(), Some("2"));
+    app.assert_all_linked(Entity::Account).await;
+    app.assert_agreement().await;
+}
+
+#[tokio::test]
+async fn without_the_option_to_create_unmatched_records_rest_until_it_is_switched_on() {
+    let app = TestApp::start().await;
+    app.simulator.create("Account", json!({ "Name": "In the CRM only" })).await;
+    app.insert("accounts", json!({ "name": "In the app only" })).await;
+    app.connect_salesforce().await;
+    app.set_config(r#"options = '{"createMissing": false}'"#).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app.rows("SELECT * FROM crm_record_links").await.len(), 0);
+    assert_eq!(app.simulator.records("Account").await.len(), 1);
+    app.set_config(r#"options = '{"createMissing": true}'"#).await;
+    app.sync().await.expect_state("completed");
+    app.assert_all_linked(Entity::Account).await;
+}
+
+#[tokio::test]
+async fn a_first_read_costs_a_call_for_two_thousand_records() {
+    let app = TestApp::with(TestOptions { accounts: 2100, ..TestOptions::default() }).await;
+    app.connect_salesforce().await;
+    app.set_config("sync_entities = '{accounts}'").await;
+    app.sync().await;
+    let stats = app.simulator.stats().await;
+    assert_eq!(stats.of("query") + stats.of("query_more"), 2, "{stats:?}");
+    assert_eq!(stats.calls, 4, "describe, deletions, two pages: {stats:?}");
+    app.assert_agreement().await;
+}
+
+#[tokio::test]
+async fn a_mapping_to_a_field_that_is_gone_is_suspended_and_the_others_go_on() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) =
+        agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1", "Industry": "Energy" })).await;
+    app.as_superuser(
+        "UPDATE crm_field_mappings SET crm_field = 'Gone__c' WHERE app_field = 'industry' AND entity_type = 'account'",
+    )
+    .await;
+    app.simulator.edit("Account", &crm_id, json!({ "Phone": "2", "Industry": "Media" })).await;
+    app.advance(chrono::TimeDelta::hours(2));
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "phone").await, text("2"));
+    assert_eq!(
+        app_value(&app, "accounts", record_id, "industry").await,
+        text("Energy"),
+        "what is not observed empties nothing"
+    );
+    let mapping = app.row("SELECT suspended_reason FROM crm_field_mappings WHERE crm_field = 'Gone__c'").await;
+    assert!(mapping["suspended_reason"].is_string());
+}
+
+#[tokio::test]
+async fn a_field_that_goes_within_the_hour_of_a_describe_is_noticed_too() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) = agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1" })).await;
+    // The stored describe knows a field that the CRM no longer has.
+    app.as_superuser(
+        "UPDATE crm_field_mappings SET crm_field = 'Gone__c' WHERE app_field = 'industry' AND entity_type = 'account';
+         UPDATE crm_descriptions SET description = jsonb_set(description, '{fields}',
+           (SELECT jsonb_agg(CASE WHEN f ->> 'name' = 'Industry' THEN f || '{\"name\": \"Gone__c\"}' ELSE f END)
+            FROM jsonb_array_elements(description -> 'fields') f)) WHERE entity_type = 'account'",
+    )
+    .await;
+    app.simulator.edit("Account", &crm_id, json!({ "Phone": "2" })).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "phone").await, text("2"));
+    let mapping = app.row("SELECT suspended_reason FROM crm_field_mappings WHERE crm_field = 'Gone__c'").await;
+    assert!(mapping["suspended_reason"].is_string());
+}
