@@ -9,6 +9,7 @@ pub mod app_rows;
 pub mod auth;
 pub mod changes;
 pub mod conflicts;
+pub mod connection_evidence;
 pub mod connections;
 pub mod credentials;
 mod error;

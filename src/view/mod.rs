@@ -4,9 +4,11 @@
 //! milliseconds where something counts; the browser formats no dates and no numbers but "how long ago".
 
 pub mod conflicts;
+pub mod connect;
 pub mod connections;
 pub mod frame;
 pub mod instant;
+pub mod integrations;
 pub mod logs;
 pub mod mappings;
 pub mod pagination;
