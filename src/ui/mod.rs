@@ -12,6 +12,7 @@ mod layout;
 mod mappings;
 mod records;
 mod routes;
+mod settings;
 mod shell;
 mod sign_in;
 

@@ -7,6 +7,7 @@ use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 use super::layout::{Frame, NotFound};
 use super::mappings::{MappingsPage, MappingsRedirect};
 use super::records::{RecordPage, RecordsPage};
+use super::settings::{SettingsPage, SettingsRedirect};
 use super::sign_in::SignInPage;
 
 /// Every page.
@@ -21,6 +22,8 @@ pub fn Pages() -> impl IntoView {
                 <Route path=StaticSegment("mappings") view=MappingsRedirect ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity")) view=RecordsPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity"), ParamSegment("id")) view=RecordPage ssr=SsrMode::Async />
+                <Route path=(StaticSegment("integrations"), ParamSegment("provider"), StaticSegment("settings")) view=SettingsPage ssr=SsrMode::Async />
+                <Route path=StaticSegment("settings") view=SettingsRedirect ssr=SsrMode::Async />
             </ParentRoute>
         </Routes>
     }

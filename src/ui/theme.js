@@ -27,4 +27,13 @@
       menu.querySelector("summary").focus();
     });
   });
+  // A form with changes that are not saved asks before it is left.
+  function unsaved() { return document.querySelector("form[data-dirty]"); }
+  addEventListener("beforeunload", function (event) { if (unsaved()) event.preventDefault(); });
+  addEventListener("click", function (event) {
+    var link = event.target.closest("a[href]"), form = unsaved();
+    if (!link || !form || link.target === "_blank" || event.ctrlKey || event.metaKey || link.getAttribute("href").charAt(0) === "#") return;
+    if (link.hasAttribute("data-discard") || confirm("Your changes are not saved. Leave and drop them?")) form.removeAttribute("data-dirty");
+    else { event.preventDefault(); event.stopImmediatePropagation(); }
+  }, true);
 })();
