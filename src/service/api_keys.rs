@@ -6,30 +6,31 @@ use super::{ServiceError, Services, Viewer};
 use crate::model::Capability;
 use crate::security::tokens;
 use crate::store::api_keys;
-use crate::view::instant::rfc3339;
-use crate::view::session::{ApiKey, NewApiKey};
+use crate::view::Moment;
+use crate::view::people::ApiKeyRow;
+use crate::view::session::NewApiKey;
 
 const LONGEST_NAME: usize = 100;
 const PREFIX_LENGTH: usize = 8;
 
-/// Every key of the workspace, newest first.
-pub async fn list(services: &Services, viewer: &Viewer) -> Result<Vec<ApiKey>, ServiceError> {
+/// Every key of the workspace: those in use first, then newest first.
+pub async fn list(services: &Services, viewer: &Viewer) -> Result<Vec<ApiKeyRow>, ServiceError> {
     viewer.require(Capability::ManagePeople)?;
     let mut tx = services.begin(viewer).await?;
-    let keys = api_keys::list(&mut tx).await?;
+    let mut keys = api_keys::list(&mut tx).await?;
+    let now = tx.now();
     tx.commit().await?;
-    Ok(keys
-        .into_iter()
-        .map(|key| ApiKey {
-            id: key.id,
-            name: key.name,
-            prefix: key.prefix,
-            email: key.email,
-            created_at: rfc3339(key.created_at),
-            last_used_at: key.last_used_at.map(rfc3339),
-            revoked_at: key.revoked_at.map(rfc3339),
-        })
-        .collect())
+    keys.sort_by_key(|key| key.revoked_at.is_some());
+    let row = |key: api_keys::StoredApiKey| ApiKeyRow {
+        id: key.id,
+        name: key.name,
+        prefix: key.prefix,
+        email: key.email,
+        created: Moment::new(key.created_at, now),
+        last_used: key.last_used_at.map(|at| Moment::new(at, now)),
+        revoked: key.revoked_at.map(|at| Moment::new(at, now)),
+    };
+    Ok(keys.into_iter().map(row).collect())
 }
 
 /// Makes a key that acts as the viewer.

@@ -23,6 +23,7 @@ pub mod integrations;
 pub mod logs;
 pub mod mappings;
 pub mod oauth;
+pub mod members;
 pub mod paging;
 mod record_fields;
 pub mod record_form;

@@ -1,5 +1,6 @@
-//! Setting up workspaces and the people in them, as the system.
+//! Workspaces and the people in them.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
@@ -57,4 +58,54 @@ pub async fn set_role(tx: &mut WorkspaceTx, user_id: Uuid, role: Role) -> Result
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// A person of the transaction's workspace.
+#[derive(Debug, Clone)]
+pub struct StoredMember {
+    /// The person.
+    pub id: Uuid,
+    /// Name for people.
+    pub name: String,
+    /// E-mail, lower case.
+    pub email: String,
+    /// Role in the workspace.
+    pub role: Role,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Everybody of the transaction's workspace, by name.
+pub async fn members(tx: &mut WorkspaceTx) -> Result<Vec<StoredMember>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query!(
+        "SELECT u.id, u.name, u.email, m.role, m.created_at
+         FROM workspace_members m JOIN auth.users u ON u.id = m.user_id
+         WHERE m.workspace_id = $1 ORDER BY lower(u.name), u.email",
+        workspace_id
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(StoredMember {
+                id: row.id,
+                name: row.name,
+                email: row.email,
+                role: row.role.parse()?,
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}
+
+/// The admins of the transaction's workspace, locked until it ends.
+pub async fn lock_admins(tx: &mut WorkspaceTx) -> Result<Vec<Uuid>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT user_id FROM workspace_members WHERE workspace_id = $1 AND role = 'admin' ORDER BY user_id FOR UPDATE",
+        workspace_id
+    )
+    .fetch_all(tx.connection())
+    .await?)
 }

@@ -7,9 +7,11 @@ pub mod browser;
 pub mod components;
 pub mod server;
 
+mod api_keys;
 mod app;
 mod layout;
 mod mappings;
+mod members;
 mod records;
 mod routes;
 mod settings;

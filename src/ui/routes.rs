@@ -4,8 +4,10 @@ use leptos::prelude::*;
 use leptos_router::components::{ParentRoute, Redirect, Route, Routes};
 use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 
+use super::api_keys::ApiKeysPage;
 use super::layout::{Frame, NotFound};
 use super::mappings::{MappingsPage, MappingsRedirect};
+use super::members::MembersPage;
 use super::records::{RecordPage, RecordsPage};
 use super::settings::{SettingsPage, SettingsRedirect};
 use super::sign_in::SignInPage;
@@ -18,8 +20,10 @@ pub fn Pages() -> impl IntoView {
             <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async />
             <ParentRoute path=StaticSegment("") view=Frame ssr=SsrMode::Async>
                 <Route path=StaticSegment("") view=|| view! { <Redirect path="/integrations" /> } ssr=SsrMode::Async />
+                <Route path=StaticSegment("api-keys") view=ApiKeysPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("integrations"), ParamSegment("provider"), StaticSegment("mappings"), ParamSegment("entity")) view=MappingsPage ssr=SsrMode::Async />
                 <Route path=StaticSegment("mappings") view=MappingsRedirect ssr=SsrMode::Async />
+                <Route path=StaticSegment("members") view=MembersPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity")) view=RecordsPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity"), ParamSegment("id")) view=RecordPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("integrations"), ParamSegment("provider"), StaticSegment("settings")) view=SettingsPage ssr=SsrMode::Async />

@@ -7,7 +7,7 @@ use crate::view::Problem;
 use crate::view::session::PageViewer;
 
 #[cfg(feature = "ssr")]
-pub use server::{caller, enter, pages, set_cookie, signed_out_caller};
+pub use server::{caller, enter, is_plain_form, pages, set_cookie, show_once, shown_once, signed_out_caller};
 
 impl FromServerFnError for Problem {
     type Encoder = JsonEncoding;
@@ -101,14 +101,36 @@ mod server {
     /// elsewhere. A form that was sent without script is sent there; with script the page goes by itself.
     pub fn enter(next: Option<String>) -> String {
         let address = next.filter(|next| is_local(next)).unwrap_or_else(|| "/integrations".to_owned());
-        let is_plain_form = use_context::<Parts>()
-            .and_then(|parts| parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).map(wants_html))
-            .unwrap_or(false);
-        if is_plain_form {
+        if is_plain_form() {
             leptos_axum::redirect(&address);
         }
         address
     }
+
+    /// Whether a form was sent without script.
+    pub fn is_plain_form() -> bool {
+        let parts = use_context::<Parts>();
+        let accept = parts.as_ref().and_then(|parts| parts.headers.get(header::ACCEPT)?.to_str().ok());
+        accept.is_some_and(wants_html)
+    }
+
+    /// Hands a secret from the answer to a form that was sent without script to the page that follows, and to nobody else:
+    /// in a cookie of that page, for a minute.
+    pub fn show_once(path: &str, secret: &str) {
+        set_cookie(&format!("{ONCE}={secret}; Path={path}; HttpOnly; SameSite=Strict; Max-Age=60"));
+    }
+
+    /// What [`show_once`] handed over; the second time it is gone.
+    pub fn shown_once(path: &str) -> Option<String> {
+        let parts = use_context::<Parts>()?;
+        let pairs = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let pairs = pairs.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let secret = pairs.into_iter().find(|(name, _)| *name == ONCE).map(|(_, secret)| secret.to_owned())?;
+        set_cookie(&format!("{ONCE}=; Path={path}; HttpOnly; SameSite=Strict; Max-Age=0"));
+        Some(secret)
+    }
+
+    const ONCE: &str = "crosstie_once";
 
     /// The pages and their server functions; static files are the fallback. Who asks must be among the request's extensions
     /// already: the layer around pages and API puts it there.
@@ -146,12 +168,23 @@ mod server {
         }
     }
 
-    /// A page for somebody who is not signed in is the sign-in page, which leads back.
+    /// What nobody needs to be signed in for.
+    const OPEN: [&str; 4] = ["/sign-in", "/fn/sign_in", "/fn/sign_in_as_demo_person", "/fn/sign_in_page"];
+
+    /// A page for somebody who is not signed in is the sign-in page, which leads back; so is the answer to a form that was
+    /// sent without script. A server function refuses before it looks at what was sent.
     async fn send_to_sign_in(request: Request, next: Next) -> Response {
         let path = request.uri().path();
-        let is_open = path == "/sign-in" || path.starts_with("/fn/");
-        if is_open || request.extensions().get::<Viewer>().is_some() {
+        if OPEN.contains(&path) || request.extensions().get::<Viewer>().is_some() {
             return next.run(request).await;
+        }
+        if path.starts_with("/fn/") {
+            let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            return if accept.is_some_and(wants_html) {
+                Redirect::to("/sign-in").into_response()
+            } else {
+                Problem::from(ServiceError::not_signed_in()).into_response()
+            };
         }
         Redirect::to(&sign_in_address(request.uri())).into_response()
     }

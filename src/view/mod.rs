@@ -12,6 +12,7 @@ pub mod integrations;
 pub mod logs;
 pub mod mappings;
 pub mod pagination;
+pub mod people;
 pub mod problem;
 pub mod record_page;
 pub mod records;

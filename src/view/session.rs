@@ -82,26 +82,6 @@ pub struct DemoPerson {
     pub may: String,
 }
 
-/// An API key as its list shows it; the key itself is shown once, when it is made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ApiKey {
-    /// The key's id.
-    pub id: Uuid,
-    /// What it is for.
-    pub name: String,
-    /// Its first characters.
-    pub prefix: String,
-    /// E-mail of the person it acts as.
-    pub email: String,
-    /// When it was made, RFC 3339.
-    pub created_at: String,
-    /// When it was last used, RFC 3339.
-    pub last_used_at: Option<String>,
-    /// When it was revoked, RFC 3339.
-    pub revoked_at: Option<String>,
-}
-
 /// A new API key, the only time that it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

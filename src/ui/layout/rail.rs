@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
+use super::viewer::use_reason;
+use crate::model::Capability;
 use crate::view::Problem;
 use crate::view::frame::FrameStatus;
 use crate::view::instant::grouped;
@@ -15,6 +17,8 @@ enum Place {
     Conflicts,
     Records,
     Settings,
+    Members,
+    ApiKeys,
 }
 
 struct Entry {
@@ -22,15 +26,30 @@ struct Entry {
     href: &'static str,
     label: &'static str,
     class: &'static str,
+    needs: Option<Capability>,
 }
 
-const ENTRIES: [Entry; 6] = [
-    Entry { place: Place::Integrations, href: "/integrations", label: "Integrations", class: "" },
-    Entry { place: Place::Mappings, href: "/mappings", label: "Mappings", class: "" },
-    Entry { place: Place::Logs, href: "/logs", label: "Logs", class: "" },
-    Entry { place: Place::Conflicts, href: "/conflicts", label: "Conflicts", class: "" },
-    Entry { place: Place::Records, href: "/records/accounts", label: "Records", class: "gap" },
-    Entry { place: Place::Settings, href: "/settings", label: "Settings", class: "gap later" },
+const ENTRIES: [Entry; 8] = [
+    Entry { place: Place::Integrations, href: "/integrations", label: "Integrations", class: "", needs: None },
+    Entry { place: Place::Mappings, href: "/mappings", label: "Mappings", class: "", needs: None },
+    Entry { place: Place::Logs, href: "/logs", label: "Logs", class: "", needs: None },
+    Entry { place: Place::Conflicts, href: "/conflicts", label: "Conflicts", class: "", needs: None },
+    Entry { place: Place::Records, href: "/records/accounts", label: "Records", class: "gap", needs: None },
+    Entry { place: Place::Settings, href: "/settings", label: "Settings", class: "gap later", needs: None },
+    Entry {
+        place: Place::Members,
+        href: "/members",
+        label: "Members",
+        class: "later",
+        needs: Some(Capability::ManagePeople),
+    },
+    Entry {
+        place: Place::ApiKeys,
+        href: "/api-keys",
+        label: "API keys",
+        class: "later",
+        needs: Some(Capability::ManagePeople),
+    },
 ];
 
 /// The rail; a bar at the bottom on narrow screens.
@@ -45,15 +64,23 @@ pub(super) fn Rail(
     let entries = ENTRIES
         .iter()
         .map(|entry| {
-            let Entry { place, href, label, class } = entry;
+            let Entry { place, href, label, class, needs } = entry;
+            let reason = needs.and_then(use_reason);
+            let may = reason.is_none();
+            let spoken = reason.clone().map(|reason| view! { <span class="sr">{format!(". {reason}")}</span> });
             view! {
                 <li class=*class>
                     <a
                         class="rail-link"
-                        href=*href
+                        href=may.then_some(*href)
+                        role=(!may).then_some("link")
+                        tabindex=(!may).then_some("0")
+                        aria-disabled=(!may).then_some("true")
+                        title=reason
                         aria-current=move || (here.get() == Some(*place)).then_some("page")
                     >
                         {*label}
+                        {spoken}
                         {(*place == Place::Conflicts)
                             .then(|| view! { <Transition>{move || waiting_mark(waiting())}</Transition> })}
                     </a>
@@ -108,6 +135,8 @@ fn place_of(path: &str) -> Option<Place> {
         ("logs", _) => Some(Place::Logs),
         ("conflicts", _) => Some(Place::Conflicts),
         ("records", _) => Some(Place::Records),
+        ("members", _) => Some(Place::Members),
+        ("api-keys", _) => Some(Place::ApiKeys),
         _ => None,
     }
 }
@@ -125,6 +154,8 @@ mod tests {
             ("/integrations/salesforce/settings", Some(Place::Settings)),
             ("/logs/0b7e", Some(Place::Logs)),
             ("/records/accounts/0b7e", Some(Place::Records)),
+            ("/members", Some(Place::Members)),
+            ("/api-keys", Some(Place::ApiKeys)),
             ("/", None),
         ];
         for (path, place) in cases {

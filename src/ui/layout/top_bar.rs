@@ -116,6 +116,12 @@ fn PersonMenu(viewer: PageViewer) -> impl IntoView {
                 <a class="only-narrow" href="/settings">
                     "Settings"
                 </a>
+                <a class="only-narrow" href="/members">
+                    "Members"
+                </a>
+                <a class="only-narrow" href="/api-keys">
+                    "API keys"
+                </a>
                 <button type="button" data-theme-choice="system">
                     "Theme: as the system"
                 </button>
