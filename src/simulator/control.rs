@@ -73,6 +73,25 @@ pub(super) struct Fault {
     probability: Option<f64>,
 }
 
+impl Fault {
+    /// Every answer this late.
+    pub(super) fn delay(ms: u64) -> Self {
+        Fault { delay_ms: Some(ms), ..Fault::of(FaultKind::Delay, None) }
+    }
+
+    /// A fault that meets so many per cent of all requests; none is all.
+    pub(super) fn of(fault: FaultKind, per_cent: Option<u64>) -> Self {
+        let status = (fault == FaultKind::Status).then_some(503);
+        let probability = per_cent.map(|per_cent| per_cent as f64 / 100.0);
+        Fault { matches: Match::default(), fault, status, delay_ms: None, times: None, probability }
+    }
+
+    /// Milliseconds, or per cent: what a person sets.
+    pub(super) fn amount(&self) -> Option<u64> {
+        self.delay_ms.or(self.probability.map(|probability| (probability * 100.0).round() as u64))
+    }
+}
+
 /// The rules in force.
 #[derive(Debug)]
 pub(super) struct Faults {
@@ -91,13 +110,19 @@ impl Faults {
         self.rules = rules;
     }
 
-    /// The fault that meets a request, if any. `match: {}` spares `token`.
-    pub(super) fn meet(&mut self, operation: &str, method: &str, path: &str) -> Option<Fault> {
+    /// The rules in force.
+    pub(super) fn rules(&self) -> &[Fault] {
+        &self.rules
+    }
+
+    /// The fault that meets a request, if any. `match: {}` spares `token`; `consent` is met by its path alone.
+    pub(super) fn meet(&mut self, operation: &str, method: &str, path: &str, consent: bool) -> Option<Fault> {
         let index = self.rules.iter().position(|rule| {
             let open = rule.matches.operation.is_none() && rule.matches.method.is_none() && rule.matches.path.is_none();
             let is = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|wanted| wanted == given);
             rule.times != Some(0)
                 && !(open && operation == "token")
+                && !(consent && rule.matches.path.is_none())
                 && is(&rule.matches.operation, operation)
                 && rule.matches.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
                 && rule.matches.path.as_deref().is_none_or(|wanted| path.contains(wanted))
@@ -117,8 +142,8 @@ impl Faults {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Burst {
-    count: u64,
-    per_ms: i64,
+    pub count: u64,
+    pub per_ms: i64,
 }
 
 /// Counts requests of a burst window.
@@ -132,7 +157,7 @@ impl BurstWindow {
     /// Whether one more request fits.
     pub(super) fn admit(&mut self, burst: Option<Burst>, now: i64) -> bool {
         let Some(burst) = burst else { return true };
-        if now - self.since >= burst.per_ms {
+        if now.saturating_sub(self.since) >= burst.per_ms || now < self.since {
             *self = BurstWindow { since: now, used: 0 };
         }
         self.used += 1;
@@ -156,9 +181,9 @@ mod tests {
             r#"[{"match":{"operation":"query"},"fault":"reset","times":1},{"match":{},"fault":"status","status":503}]"#,
         );
         let kind = |fault: Option<Fault>| fault.map(|fault| fault.fault);
-        assert_eq!(kind(faults.meet("query", "GET", "/q")), Some(FaultKind::Reset));
-        assert_eq!(kind(faults.meet("query", "GET", "/q")), Some(FaultKind::Status));
-        assert_eq!(kind(faults.meet("token", "POST", "/t")), None, "an open match spares token");
+        assert_eq!(kind(faults.meet("query", "GET", "/q", false)), Some(FaultKind::Reset));
+        assert_eq!(kind(faults.meet("query", "GET", "/q", false)), Some(FaultKind::Status));
+        assert_eq!(kind(faults.meet("token", "POST", "/t", false)), None, "an open match spares token");
     }
 
     #[test]

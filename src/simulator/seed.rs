@@ -124,6 +124,47 @@ const SECOND_WORDS: &[&str] = &[
     "Furniture",
     "Motors",
 ];
+const REGIONS: &[&str] = &[
+    "North",
+    "South",
+    "East",
+    "West",
+    "Coast",
+    "Valley",
+    "Alpine",
+    "Baltic",
+    "Nordic",
+    "Iberia",
+    "Atlantic",
+    "Pacific",
+    "Midlands",
+    "Highlands",
+    "Lowlands",
+    "Benelux",
+    "Bavaria",
+    "Saxony",
+    "Tyrol",
+    "Provence",
+    "Normandy",
+    "Brittany",
+    "Galicia",
+    "Tuscany",
+    "Umbria",
+    "Silesia",
+    "Moravia",
+    "Jutland",
+    "Zealand",
+    "Skane",
+    "Ontario",
+    "Quebec",
+    "Cascadia",
+    "Dakota",
+    "Kansai",
+    "Kanto",
+    "Anglia",
+    "Cumbria",
+    "Ulster",
+];
 const FORMS: &[&str] = &["Ltd", "Inc.", "GmbH", "AB", "LLC", "S.A.", "plc", "BV", "& Sons", "Group"];
 const INDUSTRIES: &[&str] = &[
     "Transportation",
@@ -186,6 +227,8 @@ const LAST_NAMES: &[&str] = &[
 const TITLES: &[&str] =
     &["Head of Operations", "Buyer", "CFO", "Plant Manager", "IT Manager", "Sales Director", "Engineer"];
 const DEPARTMENTS: &[&str] = &["Operations", "Purchasing", "Finance", "IT", "Sales", "Engineering"];
+/// Up to so many colleagues are looked through for namesakes; in larger companies addresses carry a number.
+const SMALL_COMPANY: usize = 40;
 const STAGES: &[&str] = &[
     "Prospecting",
     "Qualification",
@@ -222,13 +265,18 @@ fn one<T: Copy>(dice: &mut ChaCha8Rng, list: &[T]) -> T {
 
 fn company(seed: u64, index: usize) -> Company {
     let mut dice = dice(seed, 1, index);
-    // Names are drawn without repetition until the words run out; then they carry a number.
-    let (first, second) = (index % FIRST_WORDS.len(), (index / FIRST_WORDS.len() + index) % SECOND_WORDS.len());
+    // Names are drawn without repetition; when the words run out they carry a place, and past 27,000 a number.
+    let (first, second) =
+        (index % FIRST_WORDS.len(), (index / FIRST_WORDS.len() + index % FIRST_WORDS.len()) % SECOND_WORDS.len());
     let round = index / (FIRST_WORDS.len() * SECOND_WORDS.len());
-    let words = format!("{} {}", FIRST_WORDS[first], SECOND_WORDS[second]);
-    let number = if round == 0 { String::new() } else { format!(" {}", round + 1) };
-    let name = format!("{words}{number} {}", one(&mut dice, FORMS));
-    let domain = format!("{}{}.example", words.to_lowercase().replace(' ', ""), number.trim());
+    let plain = format!("{} {}", FIRST_WORDS[first], SECOND_WORDS[second]);
+    let words = match (round, REGIONS.get(round.wrapping_sub(1) % REGIONS.len()), round / (REGIONS.len() + 1)) {
+        (0, _, _) | (_, None, _) => plain,
+        (_, Some(region), 0) => format!("{plain} {region}"),
+        (_, Some(region), again) => format!("{plain} {region} {}", again + 1),
+    };
+    let name = format!("{words} {}", one(&mut dice, FORMS));
+    let domain = format!("{}.example", words.to_lowercase().replace(' ', ""));
     let (city, country, dialling) = one(&mut dice, PLACES);
     let plain = Company {
         name,
@@ -264,7 +312,8 @@ fn person(seed: u64, index: usize, companies: usize) -> Person {
     let company = company(seed, company_index);
     let (first, last) = (one(&mut dice, FIRST_NAMES), one(&mut dice, LAST_NAMES));
     let domain = company.domain.unwrap_or_else(|| "mail.example".to_owned());
-    let email = format!("{}.{}{}@{domain}", ascii(first), ascii(last), index / companies);
+    let number = namesakes(seed, index, companies, (first, last));
+    let email = format!("{}.{}{number}@{domain}", ascii(first), ascii(last));
     let plain = Person {
         first_name: Some(first.to_owned()),
         last_name: last.to_owned(),
@@ -275,6 +324,22 @@ fn person(seed: u64, index: usize, companies: usize) -> Person {
         company: company_index,
     };
     if dice.random_ratio(1, 20) { odd_person(&mut dice, plain) } else { plain }
+}
+
+/// What tells a person's address from those of colleagues of the same name who came before.
+fn namesakes(seed: u64, index: usize, companies: usize, name: (&str, &str)) -> String {
+    let colleague = index / companies;
+    if colleague > SMALL_COMPANY {
+        return colleague.to_string();
+    }
+    let before = (0..colleague).map(|earlier| {
+        let mut dice = dice(seed, 2, index % companies + earlier * companies);
+        (one(&mut dice, FIRST_NAMES), one(&mut dice, LAST_NAMES))
+    });
+    match before.filter(|earlier| *earlier == name).count() {
+        0 => String::new(),
+        same => (same + 1).to_string(),
+    }
 }
 
 fn odd_person(dice: &mut ChaCha8Rng, person: Person) -> Person {
@@ -292,8 +357,20 @@ fn deal(seed: u64, index: usize, companies: usize) -> Deal {
     let mut dice = dice(seed, 3, index);
     let company_index = index % companies;
     let company = company(seed, company_index);
+    let name = format!("{} – order {}", company.name.trim(), index / companies + 1);
+    let name = if dice.random_ratio(1, 20) {
+        match dice.random_range(0..5) {
+            0 => format!("{name}, \"phase 2\""),
+            1 => format!("{name} "),
+            2 => format!("Größenänderung: {name}"),
+            3 => format!("{name} 納品"),
+            _ => format!("{name} with the customer's own long reference number and a note on delivery"),
+        }
+    } else {
+        name
+    };
     Deal {
-        name: format!("{} – order {}", company.name.trim(), index / companies + 1).chars().take(118).collect(),
+        name: name.chars().take(118).collect(),
         amount: dice.random_range(5..900) * 1000,
         stage: one(&mut dice, STAGES),
         close_in_days: dice.random_range(-200..200),
@@ -320,11 +397,17 @@ mod tests {
 
     #[test]
     fn companies_differ_and_some_are_odd() {
+        let many: HashSet<_> = companies(1, 30_000).into_iter().filter_map(|company| company.domain).collect();
+        assert_eq!(many.len(), 30_000);
         let companies = companies(1, 600);
-        let domains: HashSet<_> = companies.iter().filter_map(|company| company.domain.clone()).collect();
-        assert_eq!(domains.len(), 600);
         assert!(companies.iter().any(|company| company.name.contains('"')));
         assert!(companies.iter().any(|company| company.name.starts_with("株")));
-        assert!(people(1, 600, 100).iter().any(|person| person.email.as_deref() == Some("info@shared.example")));
+        assert!(deals(1, 300, 100).iter().any(|deal| deal.name.contains('"')));
+        let people = people(1, 600, 100);
+        let mails: Vec<_> = people.iter().filter_map(|person| person.email.as_deref()).collect();
+        let shared = mails.iter().filter(|mail| **mail == "info@shared.example").count();
+        let distinct: HashSet<_> = mails.iter().collect();
+        assert_eq!(distinct.len(), mails.len() - shared + 1, "only what is shared is shared");
+        assert!(people.iter().any(|person| person.email.as_deref() == Some("info@shared.example")));
     }
 }

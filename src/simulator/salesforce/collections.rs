@@ -1,13 +1,18 @@
 //! sObject Collections (dossier 2.6): up to 200 records, each with its own result.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
+use super::records::id_in;
 use super::reply::Reply;
 use super::request::Asked;
-use super::rest::{malformed_json, members, write_row};
+use super::rest::{malformed_json, members, not_allowed, not_found};
+use super::rows::Rows;
 use super::schema::{Object, object_named};
-use super::validate::RecordError;
+use super::soql;
+use super::validate::{self, RecordError};
 use super::world::World;
 
 /// Records of one call.
@@ -23,49 +28,31 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, method: &str, rest: &[&str], 
             each(org, asked, user, |world, object, given, by| world.create(object, given, by).map(|id| (id, None)))
         }
         ("PATCH", []) => each(org, asked, user, |world, object, given, by| {
-            let id = given.iter().find(|(name, _)| name.eq_ignore_ascii_case("id")).and_then(|(_, id)| id.as_str());
-            let id = id
+            let id = id_in(given)
                 .ok_or_else(|| RecordError::new("MISSING_ARGUMENT", "Id not specified in an update call"))?
                 .to_owned();
             world.update(object, &id, given, by).map(|id| (id, None))
         }),
         ("PATCH", [name, field]) => match object_named(name) {
             Some(object) => upsert(org, asked, object, field, user),
-            None => Reply::error(404, "NOT_FOUND", "The requested resource does not exist"),
+            None => not_found(),
         },
         ("DELETE", []) => delete(org, asked, user),
         ("POST" | "GET", [name]) => match object_named(name) {
             Some(object) => retrieve(org, asked, object),
-            None => Reply::error(404, "NOT_FOUND", "The requested resource does not exist"),
+            None => not_found(),
         },
-        _ => Reply::error(405, "METHOD_NOT_ALLOWED", "HTTP Method not allowed."),
-    }
-}
-
-/// One upsert by external id.
-pub(super) fn upsert_one(
-    org: &mut Org,
-    object: &'static Object,
-    found: Option<String>,
-    given: &Map<String, Json>,
-    user: &str,
-) -> Reply {
-    let by = org.by(user);
-    let created = found.is_none();
-    let done = match found {
-        Some(id) => org.world.update(object, &id, given, &by),
-        None => org.world.create(object, given, &by),
-    };
-    match done {
-        Ok(id) => {
-            let status = if created { 201 } else { 200 };
-            Reply::json(status, &json!({ "id": id, "success": true, "errors": [], "created": created }))
-        }
-        Err(error) => Reply::refused(&error),
+        _ => not_allowed(),
     }
 }
 
 type Outcome = Result<(String, Option<bool>), RecordError>;
+
+/// The records of a request, and whether all or none of them are to be applied.
+struct Batch {
+    records: Vec<Map<String, Json>>,
+    all_or_none: bool,
+}
 
 fn each(
     org: &mut Org,
@@ -73,86 +60,97 @@ fn each(
     user: &str,
     mut work: impl FnMut(&mut World, &'static Object, &Map<String, Json>, &super::world::By) -> Outcome,
 ) -> Reply {
-    let Some((records, all_or_none)) = records_of(asked) else { return malformed_json() };
-    if records.len() > MOST {
-        return too_many(records.len());
+    let batch = match batch(asked) {
+        Ok(batch) => batch,
+        Err(reply) => return reply,
+    };
+    let spelled = batch.records.iter().try_for_each(|record| match object_of(record) {
+        Ok(object) => validate::spelling(object, record),
+        Err(_) => Ok(()),
+    });
+    if let Err(error) = spelled {
+        return Reply::refused(&error);
     }
     let by = org.by(user);
-    run(org, all_or_none, &records, |world, record| {
-        let object = record
-            .get("attributes")
-            .and_then(|attributes| attributes.get("type")?.as_str())
-            .and_then(object_named)
-            .ok_or_else(|| RecordError::new("INVALID_TYPE", "sObject type is not supported."))?;
-        work(world, object, record, &by)
+    run(org, batch.all_or_none, &batch.records, |world, record| work(world, object_of(record)?, record, &by))
+}
+
+fn object_of(record: &Map<String, Json>) -> Result<&'static Object, RecordError> {
+    let name = record.get("attributes").and_then(|attributes| attributes.get("type")?.as_str());
+    name.and_then(object_named).ok_or_else(|| {
+        let message = format!("sObject type '{}' is not supported.", name.unwrap_or_default());
+        RecordError::new("INVALID_TYPE", message)
     })
 }
 
 fn upsert(org: &mut Org, asked: &Asked, object: &'static Object, field: &str, user: &str) -> Reply {
-    let Some(field) = object.field(field).filter(|field| field.external_id) else {
+    let Some(field) = object.field(field).filter(|field| field.external_id || field.name == "Id") else {
         let message =
             format!("Field name provided, {field} is not an External ID or indexed field for {}", object.name);
         return Reply::error(400, "INVALID_FIELD", &message);
     };
-    let Some((records, all_or_none)) = records_of(asked) else { return malformed_json() };
-    if records.len() > MOST {
-        return too_many(records.len());
+    let batch = match batch(asked) {
+        Ok(batch) => batch,
+        Err(reply) => return reply,
+    };
+    if let Err(error) = batch.records.iter().try_for_each(|record| validate::spelling(object, record)) {
+        return Reply::refused(&error);
     }
     let by = org.by(user);
-    let value = |record: &Map<String, Json>| record.get(&field.name).and_then(Json::as_str).map(str::to_owned);
-    let values: Vec<Option<String>> = records.iter().map(value).collect();
-    run(org, all_or_none, &records, |world, record| {
-        let own = value(record)
-            .ok_or_else(|| RecordError::new("MISSING_ARGUMENT", format!("{} not specified", field.name)))?;
-        if values.iter().flatten().filter(|other| other.eq_ignore_ascii_case(&own)).count() > 1 {
+    let value = |record: &Map<String, Json>| {
+        let found = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.name));
+        found.and_then(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).map(str::to_owned)
+    };
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for own in batch.records.iter().filter_map(value) {
+        *times.entry(own.to_lowercase()).or_default() += 1;
+    }
+    run(org, batch.all_or_none, &batch.records, |world, record| {
+        let Some(own) = value(record) else {
+            let message = format!("{} not specified", field.name);
+            return Err(RecordError::new("MISSING_ARGUMENT", message));
+        };
+        if object_of(record)?.name != object.name {
+            return Err(RecordError::new("INVALID_TYPE", format!("every record must be of type {}", object.name)));
+        }
+        if times.get(&own.to_lowercase()).is_some_and(|times| *times > 1) {
             let message = format!("Duplicate external id specified: {own}");
             return Err(RecordError::new("DUPLICATE_VALUE", message));
         }
         match world.by_unique(object, &field.name, &own).map(|record| record.id.clone()) {
             Some(id) => world.update(object, &id, record, &by).map(|id| (id, Some(false))),
+            None if field.name == "Id" => Err(RecordError::not_found()),
             None => world.create(object, record, &by).map(|id| (id, Some(true))),
         }
     })
 }
 
 fn delete(org: &mut Org, asked: &Asked, user: &str) -> Reply {
-    let ids: Vec<String> =
-        asked.query("ids").unwrap_or_default().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+    let ids = listed(asked, "ids");
     if ids.len() > MOST {
-        return too_many(ids.len());
+        return too_many(ids.len(), MOST);
     }
+    let all_or_none = asked.query("allOrNone").is_some_and(|all| all.eq_ignore_ascii_case("true"));
     let by = org.by(user);
-    let results: Vec<Json> = ids
-        .iter()
-        .map(|id| {
-            let object = org.world.find(id).map(|(object, _)| object);
-            let deleted = match object {
-                Some(object) => org.world.delete(object, id, &by),
-                None => Err(RecordError::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")),
-            };
-            match deleted {
-                Ok(id) => json!({ "id": id, "success": true, "errors": [] }),
-                Err(error) => error.in_collection(),
-            }
-        })
-        .collect();
-    Reply::json(200, &Json::Array(results))
+    run(org, all_or_none, &ids, |world, id| {
+        if super::ids::normalise(id).is_none() {
+            return Err(RecordError::malformed_id(id));
+        }
+        match world.find(id).map(|(object, _)| object) {
+            Some(object) => world.delete(object, id, &by).map(|id| (id, None)),
+            None => Err(RecordError::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")),
+        }
+    })
 }
 
 fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
-    let (ids, fields): (Vec<String>, Vec<String>) = if asked.method == "GET" {
-        let list = |name: &str| -> Vec<String> {
-            asked
-                .query(name)
-                .unwrap_or_default()
-                .split(',')
-                .filter(|part| !part.is_empty())
-                .map(str::to_owned)
-                .collect()
-        };
-        (list("ids"), list("fields"))
+    let (ids, fields): (Vec<String>, Vec<String>) = if asked.effective_method() == "GET" {
+        (listed(asked, "ids"), listed(asked, "fields"))
     } else {
-        let Some(body) = members(asked) else { return malformed_json() };
+        let body = match members(asked) {
+            Ok(body) => body,
+            Err(reply) => return reply,
+        };
         let list = |name: &str| -> Vec<String> {
             let texts = body.get(name).and_then(Json::as_array).into_iter().flatten();
             texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
@@ -160,19 +158,25 @@ fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
         (list("ids"), list("fields"))
     };
     if ids.len() > MOST_RETRIEVED {
-        return too_many(ids.len());
+        return too_many(ids.len(), MOST_RETRIEVED);
     }
-    if let Some(unknown) = fields.iter().find(|field| object.field(field).is_none()) {
-        return Reply::error(400, "INVALID_FIELD", &format!("No such column '{unknown}' on entity '{}'.", object.name));
+    if fields.is_empty() {
+        return Reply::error(400, "INVALID_FIELD", "At least one field is required");
     }
+    let text = format!("SELECT {} FROM {}", fields.join(","), object.name);
+    let columns = match soql::parse(&text).and_then(|statement| soql::columns(object, &statement)) {
+        Ok(columns) => columns,
+        Err(error) => return Reply::error(400, "INVALID_FIELD", &error.message),
+    };
     let (version, _) = asked.data_path().unwrap_or(("v62.0", Vec::new()));
+    let rows = Rows { world: &org.world, version, now: org.now() };
     let mut body = String::from("[");
     for (place, id) in ids.iter().enumerate() {
         if place > 0 {
             body.push(',');
         }
         match org.world.record(object, id).filter(|record| !record.deleted) {
-            Some(record) => write_row(&mut body, org, object, record, &fields, version),
+            Some(record) => rows.write(&mut body, object, record, &columns),
             None => body.push_str("null"),
         }
     }
@@ -180,24 +184,22 @@ fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
     Reply::raw_json(body)
 }
 
-fn run(
-    org: &mut Org,
-    all_or_none: bool,
-    records: &[Map<String, Json>],
-    mut work: impl FnMut(&mut World, &Map<String, Json>) -> Outcome,
-) -> Reply {
-    let before = org.world.unwritten.len();
-    let mut undo = Vec::new();
-    let mut outcomes: Vec<Outcome> = Vec::with_capacity(records.len());
-    for record in records {
-        let id = record.iter().find(|(name, _)| name.eq_ignore_ascii_case("id")).and_then(|(_, id)| id.as_str());
-        if let (true, Some((object, record))) = (all_or_none, id.and_then(|id| org.world.find(id))) {
-            undo.push((object.name, record.clone()));
-        }
-        outcomes.push(work(&mut org.world, record));
-    }
+fn listed(asked: &Asked, name: &str) -> Vec<String> {
+    let text = asked.query(name).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// Works through the items in their order; with all or none, one failure takes everything back.
+fn run<T>(org: &mut Org, all_or_none: bool, items: &[T], mut work: impl FnMut(&mut World, &T) -> Outcome) -> Reply {
+    let before = org.world.savepoint();
+    let mut outcomes: Vec<Outcome> = items.iter().map(|item| work(&mut org.world, item)).collect();
     if all_or_none && outcomes.iter().any(Result::is_err) {
-        roll_back(org, before, undo, &mut outcomes);
+        org.world.roll_back(before);
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+            let message =
+                "Record rolled back because not all records were valid and the request was using AllOrNone header";
+            *outcome = Err(RecordError::new("ALL_OR_NONE_OPERATION_ROLLED_BACK", message));
+        }
     }
     let results = outcomes.into_iter().map(|outcome| match outcome {
         Ok((id, None)) => json!({ "id": id, "success": true, "errors": [] }),
@@ -207,38 +209,27 @@ fn run(
     Reply::json(200, &results.collect())
 }
 
-fn roll_back(org: &mut Org, before: usize, undo: Vec<(&'static str, super::world::Record)>, outcomes: &mut [Outcome]) {
-    org.world.unwritten.truncate(before);
-    for outcome in outcomes.iter_mut() {
-        if let Ok((id, _)) = outcome {
-            if let Some(object) = org.world.find(id).map(|(object, _)| object.name) {
-                org.world.remove(object, id);
-            }
-            let message =
-                "Record rolled back because not all records were valid and the request was using AllOrNone header";
-            *outcome = Err(RecordError::new("ALL_OR_NONE_OPERATION_ROLLED_BACK", message));
-        }
-    }
-    for (object, record) in undo.into_iter().rev() {
-        org.world.restore(object, record);
-    }
-}
-
-fn records_of(asked: &Asked) -> Option<(Vec<Map<String, Json>>, bool)> {
+fn batch(asked: &Asked) -> Result<Batch, Reply> {
     let mut body = members(asked)?;
-    let all_or_none = body.get("allOrNone").and_then(Json::as_bool).unwrap_or(false);
-    let Some(Json::Array(records)) = body.remove("records") else { return None };
-    let records = records
-        .into_iter()
-        .map(|record| match record {
-            Json::Object(record) => Some(record),
-            _ => None,
-        })
-        .collect::<Option<Vec<_>>>()?;
-    Some((records, all_or_none))
+    let all_or_none = match body.get("allOrNone") {
+        None | Some(Json::Null) => false,
+        Some(Json::Bool(all)) => *all,
+        Some(_) => return Err(malformed_json("allOrNone must be true or false")),
+    };
+    let Some(Json::Array(records)) = body.remove("records") else {
+        return Err(malformed_json("The Value for field records is missing or no array"));
+    };
+    if records.len() > MOST {
+        return Err(too_many(records.len(), MOST));
+    }
+    let records = records.into_iter().map(|record| match record {
+        Json::Object(record) => Ok(record),
+        _ => Err(malformed_json("Every record must be an object")),
+    });
+    Ok(Batch { records: records.collect::<Result<_, _>>()?, all_or_none })
 }
 
-fn too_many(given: usize) -> Reply {
-    let message = format!("record limit reached. cannot submit more than {MOST} records in this call ({given} given)");
+fn too_many(given: usize, most: usize) -> Reply {
+    let message = format!("record limit reached. cannot submit more than {most} records in this call ({given} given)");
     Reply::error(400, "EXCEEDED_MAX_SIZE_REQUEST", &message)
 }

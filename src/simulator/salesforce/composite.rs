@@ -1,75 +1,172 @@
 //! Several requests in one call (dossier 2.7).
 
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
 use super::reply::Reply;
 use super::request::Asked;
-use super::rest::{malformed_json, members, route};
+use super::rest::{malformed_json, members, not_found, route};
 
 /// Requests of one call, and how many of them may be queries or collections.
 const MOST: (usize, usize) = (25, 5);
 
+/// Answers that later requests may refer to.
+type Answers = HashMap<String, Json>;
+
 /// Answers `POST composite`.
 pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, user: &str) -> Reply {
-    let Some(body) = members(asked) else { return malformed_json() };
-    let Some(requests) = body.get("compositeRequest").and_then(Json::as_array) else { return malformed_json() };
+    let body = match members(asked) {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let requests = match checked(&body) {
+        Ok(requests) => requests,
+        Err(reply) => return reply,
+    };
+    let all_or_none = body.get("allOrNone").and_then(Json::as_bool).unwrap_or(false);
+    let before = org.world.savepoint();
+    let whole = body.to_owned();
+    let referred = Json::Object(whole).to_string();
+    let mut answers = Answers::new();
+    let mut failed = None;
+    let mut replies: Vec<(String, Reply)> = Vec::with_capacity(requests.len());
+    for (place, request) in requests.iter().enumerate() {
+        let reference = text(request, "referenceId").to_owned();
+        let reply = if failed.is_some() { halted() } else { one(org, asked, version, user, request, &answers) };
+        if all_or_none && reply.status >= 400 && failed.is_none() {
+            failed = Some(place);
+        }
+        // Most answers are never referred to: those are not read again.
+        if referred.contains(&format!("@{{{reference}")) {
+            answers.insert(reference.clone(), serde_json::from_str(&reply.body).unwrap_or(Json::Null));
+        }
+        replies.push((reference, reply));
+    }
+    if let Some(failed) = failed {
+        org.world.roll_back(before);
+        for (_, reply) in replies.iter_mut().enumerate().filter(|(place, _)| *place != failed).map(|(_, reply)| reply) {
+            *reply = halted();
+        }
+    }
+    written(&replies)
+}
+
+fn checked(body: &Map<String, Json>) -> Result<&Vec<Json>, Reply> {
+    for name in ["allOrNone", "collateSubrequests"] {
+        if body.get(name).is_some_and(|value| !value.is_boolean() && !value.is_null()) {
+            return Err(malformed_json(&format!("{name} must be true or false")));
+        }
+    }
+    let Some(requests) = body.get("compositeRequest").and_then(Json::as_array) else {
+        return Err(malformed_json("The Value for field compositeRequest is missing or no array"));
+    };
     let heavy = requests.iter().filter(|request| is_heavy(request)).count();
     if requests.len() > MOST.0 || heavy > MOST.1 {
         let message =
             format!("Limit reached: at most {} subrequests, {} of them queries or collections", MOST.0, MOST.1);
-        return Reply::error(400, "LIMIT_EXCEEDED", &message);
+        return Err(Reply::error(400, "LIMIT_EXCEEDED", &message));
     }
-    let all_or_none = body.get("allOrNone").and_then(Json::as_bool).unwrap_or(false);
-    let mut answers: Map<String, Json> = Map::new();
-    let mut responses = Vec::new();
-    let mut halted = false;
+    let mut names = HashSet::new();
     for request in requests {
-        let reference = request.get("referenceId").and_then(Json::as_str).unwrap_or_default().to_owned();
-        let reply = if halted {
-            Reply::error(
-                400,
-                "PROCESSING_HALTED",
-                "The transaction was rolled back since another operation in the same transaction failed.",
-            )
-        } else {
-            one(org, asked, version, user, request, &answers)
-        };
-        halted |= all_or_none && reply.status >= 400;
-        let answer: Json = serde_json::from_str(&reply.body).unwrap_or(Json::Null);
-        answers.insert(reference.clone(), answer.clone());
-        responses.push(
-            json!({ "body": answer, "httpHeaders": {}, "httpStatusCode": reply.status, "referenceId": reference }),
-        );
+        let name = text(request, "referenceId");
+        let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !valid || !names.insert(name) {
+            return Err(malformed_json(&format!(
+                "referenceId '{name}' must be of letters, digits and underscores, and occur once"
+            )));
+        }
     }
-    Reply::json(200, &json!({ "compositeResponse": responses }))
+    Ok(requests)
 }
 
-fn one(org: &mut Org, asked: &Asked, version: &str, user: &str, request: &Json, answers: &Map<String, Json>) -> Reply {
-    let text = |name: &str| request.get(name).and_then(Json::as_str).unwrap_or_default();
-    let address = substituted(text("url"), answers);
-    let body = request.get("body").map(|body| substituted(&body.to_string(), answers)).unwrap_or_default();
-    let (path, query) = address.split_once('?').unwrap_or((&address, ""));
+fn one(org: &mut Org, asked: &Asked, version: &str, user: &str, request: &Json, answers: &Answers) -> Reply {
+    let filled = |value: &Json| filled(value, answers);
+    let (address, body) = match (filled(&json!(text(request, "url"))), request.get("body").map(filled).transpose()) {
+        (Ok(address), Ok(body)) => (address, body),
+        (Err(name), _) | (_, Err(name)) => {
+            let reference = name.split(['.', '[']).next().unwrap_or_default();
+            let message = format!("Invalid reference specified. No value for {name} found in {reference}");
+            return Reply::error(400, "PROCESSING_HALTED", &message);
+        }
+    };
+    let address = address.as_str().unwrap_or_default();
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let inner = Asked {
-        method: text("method").to_uppercase(),
+        method: text(request, "method").to_uppercase(),
         path: path.to_owned(),
-        query: query.to_owned(),
+        // A blank is sent as it is often enough.
+        query: query.replace(' ', "%20"),
         headers: asked.headers.clone(),
-        body: body.into_bytes(),
+        body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
     };
     match inner.data_path() {
         Some((_, parts)) if parts != ["composite"] => route(org, &inner, version, &parts, user),
-        _ => Reply::error(404, "NOT_FOUND", "The requested resource does not exist"),
+        _ => not_found(),
     }
 }
 
+/// The answers in one body. Each is JSON already and goes in as it is.
+fn written(replies: &[(String, Reply)]) -> Reply {
+    let mut body = String::from("{\"compositeResponse\":[");
+    for (place, (reference, reply)) in replies.iter().enumerate() {
+        if place > 0 {
+            body.push(',');
+        }
+        let inner = match reply.body.as_str() {
+            "" => "null".to_owned(),
+            json if reply.content_type.starts_with("application/json") => json.to_owned(),
+            text => json!(text).to_string(),
+        };
+        let headers: Map<String, Json> = reply
+            .headers
+            .iter()
+            .filter(|(name, _)| *name == "location")
+            .map(|(_, value)| ("Location".to_owned(), json!(value)))
+            .collect();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            body,
+            "{{\"body\":{inner},\"httpHeaders\":{},\"httpStatusCode\":{},\"referenceId\":{}}}",
+            Json::Object(headers),
+            reply.status,
+            json!(reference)
+        );
+    }
+    body.push_str("]}");
+    Reply::raw_json(body)
+}
+
+fn halted() -> Reply {
+    let message = "The transaction was rolled back since another operation in the same transaction failed.";
+    Reply::error(400, "PROCESSING_HALTED", message)
+}
+
 fn is_heavy(request: &Json) -> bool {
-    let url = request.get("url").and_then(Json::as_str).unwrap_or_default();
+    let url = text(request, "url");
     url.contains("/query") || url.contains("/composite/sobjects")
 }
 
-/// Puts answers of former requests in place of `@{reference.member}`.
-fn substituted(text: &str, answers: &Map<String, Json>) -> String {
+fn text<'r>(request: &'r Json, name: &str) -> &'r str {
+    request.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// A value with answers of former requests in place of `@{reference.member}`, or the reference that names nothing.
+fn filled(value: &Json, answers: &Answers) -> Result<Json, String> {
+    Ok(match value {
+        Json::String(text) => json!(substituted(text, answers)?),
+        Json::Array(items) => Json::Array(items.iter().map(|item| filled(item, answers)).collect::<Result<_, _>>()?),
+        Json::Object(members) => {
+            let members = members.iter().map(|(name, value)| Ok((name.clone(), filled(value, answers)?)));
+            Json::Object(members.collect::<Result<_, String>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
+fn substituted(text: &str, answers: &Answers) -> Result<String, String> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("@{") {
@@ -79,16 +176,26 @@ fn substituted(text: &str, answers: &Map<String, Json>) -> String {
             rest = after;
             continue;
         };
-        let mut parts = name.split('.');
-        let found = parts.next().and_then(|reference| answers.get(reference));
-        let value = parts.fold(found.cloned(), |value, part| value?.get(part).cloned());
-        match value {
-            Some(Json::String(text)) => result.push_str(&text),
+        match named(name, answers) {
+            Some(Json::String(text)) => result.push_str(text),
+            Some(Json::Null) | None => return Err(name.to_owned()),
             Some(value) => result.push_str(&value.to_string()),
-            None => result.push_str(&format!("@{{{name}}}")),
         }
         rest = after;
     }
     result.push_str(rest);
-    result
+    Ok(result)
+}
+
+/// The value of `account.id` or `found.records[0].Id`.
+fn named<'a>(name: &str, answers: &'a Answers) -> Option<&'a Json> {
+    let mut parts = name.split(['.', '[', ']']).filter(|part| !part.is_empty());
+    let mut value = answers.get(parts.next()?)?;
+    for part in parts {
+        value = match value {
+            Json::Array(items) => items.get(part.parse::<usize>().ok()?)?,
+            other => other.get(part)?,
+        };
+    }
+    Some(value)
 }

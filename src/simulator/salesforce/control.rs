@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::org::Org;
+use super::org::{Org, Settings};
 use super::reply::Reply;
 use super::request::Asked;
-use super::rest::{parse_stamp, rfc3339, system_value};
+use super::rest::{parse_stamp, rfc3339};
+use super::rows::system_value;
 use super::schema::object_named;
 use super::seeding::user_id;
 use super::validate::RecordError;
@@ -34,14 +35,17 @@ struct TokenBody {
     expires_in: Option<i64>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
 struct ResetBody {
-    seed: u64,
-    accounts: usize,
-    contacts: usize,
-    opportunities: usize,
+    seed: Option<u64>,
+    accounts: Option<usize>,
+    contacts: Option<usize>,
+    opportunities: Option<usize>,
 }
+
+/// Most records of one object in a new world.
+const MOST_RECORDS: usize = 1_000_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -64,7 +68,11 @@ fn edit() -> String {
 pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
     let path = asked.path.strip_prefix("/_simulator").unwrap_or("");
     let done = || Reply::json(200, &json!({ "ok": true }));
-    let body = asked.json().unwrap_or_else(|| json!({}));
+    let body = match asked.json() {
+        Some(body) => body,
+        None if asked.body.is_empty() || path == "/page" => json!({}),
+        None => return invalid("the body is not JSON"),
+    };
     match (asked.method.as_str(), path) {
         ("GET", "") => page::answer(org, asked),
         ("GET", "/stats") => Reply::json(200, &stats(org)),
@@ -106,13 +114,10 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
             Err(error) => invalid(&error.to_string()),
         },
         ("POST", "/reset") => match serde_json::from_value::<ResetBody>(body) {
-            Ok(wanted) => match org.reset(wanted.seed, wanted.accounts, wanted.contacts, wanted.opportunities) {
-                Ok(()) => done(),
-                Err(error) => Reply::json(500, &json!({ "error": error.to_string() })),
-            },
+            Ok(wanted) => reset(org, &wanted),
             Err(error) => invalid(&error.to_string()),
         },
-        ("POST", "/page") => page::edited(org, asked),
+        ("POST", "/page") => page::done(org, asked),
         ("GET", path) if path.starts_with("/records/") => records(org, path.trim_start_matches("/records/")),
         _ => Reply::json(404, &json!({ "error": "the control interface has nothing here" })),
     }
@@ -129,6 +134,22 @@ fn stats(org: &Org) -> Json {
         })
         .collect();
     json!({ "calls": calls, "byOperation": by_operation, "records": records })
+}
+
+/// What the body leaves out is as the simulator was started.
+fn reset(org: &mut Org, wanted: &ResetBody) -> Reply {
+    let started = org.options();
+    let seed = wanted.seed.unwrap_or(started.seed);
+    let accounts = wanted.accounts.unwrap_or(started.accounts);
+    let contacts = wanted.contacts.unwrap_or(started.contacts);
+    let opportunities = wanted.opportunities.unwrap_or(started.opportunities);
+    if [accounts, contacts, opportunities].iter().any(|count| *count > MOST_RECORDS) {
+        return invalid("at most 1,000,000 records of an object are possible");
+    }
+    match org.reset(seed, accounts, contacts, opportunities) {
+        Ok(()) => Reply::json(200, &json!({ "ok": true })),
+        Err(error) => Reply::json(500, &json!({ "error": error.to_string() })),
+    }
 }
 
 fn limits(org: &mut Org, body: &Json) -> Reply {
@@ -161,7 +182,7 @@ fn clock(org: &mut Org, body: Json) -> Reply {
         org.set_clock(at);
     }
     if let Some(advance) = wanted.advance_ms {
-        let at = org.now() + advance;
+        let at = org.now().saturating_add(advance);
         org.set_clock(at);
     }
     Reply::json(200, &json!({ "now": rfc3339(org.now()) }))
@@ -169,10 +190,14 @@ fn clock(org: &mut Org, body: Json) -> Reply {
 
 fn settings(org: &mut Org, body: Json) -> Reply {
     let mut merged = serde_json::to_value(&org.small.settings).unwrap_or_default();
-    if let (Json::Object(merged), Json::Object(given)) = (&mut merged, body) {
-        merged.extend(given);
-    }
-    match serde_json::from_value(merged.clone()) {
+    let (Json::Object(members), Json::Object(given)) = (&mut merged, body) else {
+        return invalid("the body is not an object");
+    };
+    members.extend(given);
+    match serde_json::from_value::<Settings>(merged.clone()) {
+        Ok(settings) if settings.session_seconds < 1 || settings.bulk_delay_ms < 0 || settings.search_lag_ms < 0 => {
+            invalid("a time must not be negative")
+        }
         Ok(settings) => {
             org.small.settings = settings;
             org.touch();
@@ -184,7 +209,7 @@ fn settings(org: &mut Org, body: Json) -> Reply {
 
 fn edited(org: &mut Org, wanted: EditBody) -> Reply {
     let Some(object) = object_named(&wanted.object) else { return invalid("there is no such object") };
-    let by = org.by(wanted.user.as_deref().unwrap_or(&user_id(1)));
+    let by = org.by(&colleague(org, wanted.user.as_deref()));
     let id = wanted.id.as_deref();
     let missing = || RecordError::new("MISSING_ARGUMENT", "id is missing");
     let done = match (wanted.action.as_str(), id) {
@@ -194,25 +219,46 @@ fn edited(org: &mut Org, wanted: EditBody) -> Reply {
         ("undelete", Some(id)) => org.world.undelete(object, id, &by),
         ("purge", Some(id)) => org.world.purge(object, id),
         ("merge", Some(id)) => match &wanted.merge_into {
-            Some(into) => org.world.merge(object, id, into, &by),
+            Some(into) => org.world.merge(object, id, into, &wanted.fields, &by),
             None => Err(RecordError::new("MISSING_ARGUMENT", "mergeInto is missing")),
         },
         ("delete" | "undelete" | "purge" | "merge", None) => Err(missing()),
         (other, _) => return invalid(&format!("the action {other} is not possible here")),
     };
     match done {
-        Ok(id) => Reply::json(200, &json!({ "id": id, "modifiedAt": rfc3339(super::world::whole_second(by.at)) })),
+        Ok(id) => {
+            let stamp = org.world.record(object, &id).map_or(super::world::whole_second(by.at), |record| record.stamp);
+            Reply::json(200, &json!({ "id": id, "modifiedAt": rfc3339(stamp) }))
+        }
         Err(error) => Reply::refused(&error),
     }
 }
 
+/// Who edits: a person by id, name or e-mail; without one, or for one whom the org does not know, a colleague.
+fn colleague(org: &Org, named: Option<&str>) -> String {
+    let found = named.and_then(|named| {
+        let people = org.world.table("User")?.records.values();
+        let is = |record: &&super::world::Record| {
+            let field = |name: &str| record.fields.get(name).and_then(Json::as_str);
+            record.id.starts_with(named) && named.len() >= 15
+                || ["Name", "Email", "Username"].iter().any(|name| field(name) == Some(named))
+        };
+        people.filter(is).map(|record| record.id.clone()).next()
+    });
+    found.unwrap_or_else(|| user_id(1))
+}
+
 fn records(org: &Org, object: &str) -> Reply {
-    let Some(object) = object_named(object) else { return invalid("there is no such object") };
+    let Some(object) = object_named(object) else {
+        return Reply::json(404, &json!({ "error": "there is no such object" }));
+    };
     let mut body = String::new();
     for record in org.world.tables.get(object.name).into_iter().flat_map(|table| table.records.values()) {
         let mut fields: Map<String, Json> =
             record.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        for name in ["CreatedDate", "LastModifiedDate", "SystemModstamp", "MasterRecordId"] {
+        for name in
+            ["CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "MasterRecordId"]
+        {
             fields.insert(name.to_owned(), system_value(record, name).unwrap_or_default());
         }
         let line = json!({ "id": record.id, "deleted": record.deleted, "modifiedAt": rfc3339(record.stamp),

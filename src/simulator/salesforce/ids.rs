@@ -14,6 +14,15 @@ pub(super) fn record_id(prefix: &str, serial: u64) -> String {
     with_checksum(&format!("{prefix}Si0{}", String::from_utf8_lossy(&digits))).unwrap_or_default()
 }
 
+/// The serial of an id that [`record_id`] made.
+pub(super) fn serial(id: &str) -> u64 {
+    let digits = id.bytes().skip(6).take(9);
+    digits.fold(0_u64, |serial, digit| {
+        let value = BASE62.iter().position(|known| *known == digit).unwrap_or_default();
+        serial.saturating_mul(62).saturating_add(value as u64)
+    })
+}
+
 /// The 18-character form of an id; `None` where it is none.
 pub(super) fn normalise(id: &str) -> Option<String> {
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -21,7 +30,8 @@ pub(super) fn normalise(id: &str) -> Option<String> {
     }
     match id.len() {
         15 => with_checksum(id),
-        18 => with_checksum(&id[..15]),
+        // A checksum that does not fit is somebody's mistake in case: the id is another's, or nobody's.
+        18 => with_checksum(&id[..15]).filter(|whole| whole.eq_ignore_ascii_case(id)),
         _ => None,
     }
 }
@@ -50,5 +60,6 @@ mod tests {
         assert_eq!(normalise("short"), None);
         assert_eq!(normalise("003RO0000035WQ'"), None);
         assert_eq!(record_id("001", 62).len(), 18);
+        assert_eq!(serial(&record_id("001", 4711)), 4711);
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
 use super::org::{Code, Grant, Org, Token};
+use super::page::{self, escape};
 use super::reply::Reply;
 use super::request::Asked;
 use super::seeding::user_id;
+use crate::simulator::control::Burst;
 
 /// The registered client.
 const CLIENT: (&str, &str) = ("crosstie-demo", "crosstie-demo-secret");
@@ -24,23 +26,52 @@ const CODE_MS: i64 = 600_000;
 /// Live grants of one person (dossier 1.4): the sixth ends the oldest.
 const GRANTS: usize = 5;
 
-/// Answers what is under `/services/oauth2` and `/id`.
+/// Logins of one hour.
+const LOGINS: Burst = Burst { count: 3600, per_ms: 3_600_000 };
+
+/// What an application may ask for.
+const SCOPES: [&str; 14] = [
+    "api",
+    "refresh_token",
+    "offline_access",
+    "id",
+    "openid",
+    "profile",
+    "email",
+    "address",
+    "phone",
+    "web",
+    "full",
+    "chatter_api",
+    "custom_permissions",
+    "lightning",
+];
+
+/// Longest life of an access token, seconds.
+const LONGEST_SESSION_S: i64 = 365 * 24 * 3600;
+
+/// Answers what is under `/services/oauth2`, `/id` and `/.well-known`.
 pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
-    match (asked.method.as_str(), asked.path.as_str()) {
+    let path = asked.path.trim_end_matches('/');
+    match (asked.method.as_str(), path) {
         ("GET", "/services/oauth2/authorize") => consent_page(asked),
         ("POST", "/services/oauth2/authorize") => decided(org, asked),
-        ("POST", "/services/oauth2/token") => token(org, asked),
+        ("POST", "/services/oauth2/token") => encoded(asked, token(org, asked)),
         ("POST" | "GET", "/services/oauth2/revoke") => revoke(org, asked),
         ("POST", "/services/oauth2/introspect") => introspect(org, asked),
-        ("GET", "/services/oauth2/userinfo") => userinfo(org, asked),
-        ("GET", path) if path.starts_with("/id/") => identity(org, asked),
-        _ => Reply::error(404, "NOT_FOUND", "The requested resource does not exist"),
+        ("GET" | "POST", "/services/oauth2/userinfo") => userinfo(org, asked),
+        ("GET", "/.well-known/openid-configuration") => configuration(asked),
+        ("GET", path) if path.starts_with("/id/") => identity(org, asked, path),
+        (_, "/services/oauth2/token" | "/services/oauth2/introspect") => {
+            Reply::oauth_error("invalid_request", "must use HTTP POST")
+        }
+        _ => super::rest::not_found(),
     }
 }
 
 /// A valid token answer without the consent page.
 pub(super) fn granted(org: &mut Org, asked: &Asked, scope: &str, expires_in: Option<i64>) -> serde_json::Value {
-    let grant = new_grant(org, &user_id(0), scope);
+    let grant = new_grant(org, &user_id(0), scope, false);
     token_answer(org, asked, grant, true, expires_in)
 }
 
@@ -66,25 +97,21 @@ fn consent_page(asked: &Asked) -> Reply {
     if !is_loopback(&redirect) {
         return Reply::html(400, "error=redirect_uri_mismatch&amp;error_description=redirect_uri%20must%20match");
     }
+    let state = field("state");
     if field("response_type") != "code" {
-        return refused(&redirect, "unsupported_response_type", "response type must be code", &field("state"));
+        return refused(&redirect, "unsupported_response_type", "response type not supported", &state);
+    }
+    if field("scope").split_whitespace().any(|scope| !SCOPES.contains(&scope)) {
+        return refused(&redirect, "invalid_scope", "the requested scope is not allowed", &state);
+    }
+    if !matches!(field("code_challenge_method").as_str(), "" | "S256") {
+        return refused(&redirect, "invalid_request", "code challenge method must be S256", &state);
     }
     let hidden: String = asked
         .query_pairs()
         .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(&name), escape(&value)))
         .collect();
-    Reply::html(
-        200,
-        format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <title>Allow access? SIMULATOR</title><style>body{{font:16px/1.5 system-ui;max-width:32rem;margin:10vh auto;padding:0 1rem}}\
-             button{{font:inherit;padding:.5rem 1.25rem;margin-right:.5rem}}b{{color:#7a2f6b}}</style>\
-             <main><p><b>SIMULATOR</b> of Salesforce. No real data is behind it.</p><h1>Allow access?</h1>\
-             <p>Crosstie asks to manage the records of this simulated org and to stay signed in.</p>\
-             <form method=\"post\" action=\"/services/oauth2/authorize\">{hidden}\
-             <button name=\"decision\" value=\"allow\">Allow</button> <button name=\"decision\" value=\"deny\">Deny</button></form></main></html>"
-        ),
-    )
+    page::consent(&hidden)
 }
 
 fn decided(org: &mut Org, asked: &Asked) -> Reply {
@@ -104,19 +131,24 @@ fn decided(org: &mut Org, asked: &Asked) -> Reply {
     let scope = asked.form("scope").filter(|scope| !scope.is_empty()).unwrap_or_else(|| "api refresh_token".to_owned());
     let expires_at = org.now() + CODE_MS;
     let waiting = Code { user: user_id(0), scope, redirect_uri: redirect.clone(), challenge, expires_at };
-    org.codes.insert(code.clone(), waiting);
+    let now = org.now();
+    org.small.codes.retain(|_, code| code.expires_at > now);
+    org.small.codes.insert(code.clone(), waiting);
+    org.touch();
     back(&redirect, &[("code", &code), ("state", &state)])
 }
 
 fn token(org: &mut Org, asked: &Asked) -> Reply {
-    let (id, secret) = asked.basic().unwrap_or_else(|| {
-        (asked.form("client_id").unwrap_or_default(), asked.form("client_secret").unwrap_or_default())
-    });
+    let (id, secret) = client(asked);
     if id != CLIENT.0 {
         return Reply::oauth_error("invalid_client_id", "client identifier invalid");
     }
     if secret != CLIENT.1 {
         return Reply::oauth_error("invalid_client", "invalid client credentials");
+    }
+    let now = org.now();
+    if !org.options().no_limits && !org.logins.admit(Some(LOGINS), now) {
+        return Reply::oauth_error("rate_limit_exceeded", "login rate exceeded");
     }
     match asked.form("grant_type").as_deref() {
         Some("authorization_code") => exchange(org, asked),
@@ -126,7 +158,8 @@ fn token(org: &mut Org, asked: &Asked) -> Reply {
 }
 
 fn exchange(org: &mut Org, asked: &Asked) -> Reply {
-    let Some(code) = org.codes.remove(&asked.form("code").unwrap_or_default()) else {
+    org.touch();
+    let Some(code) = org.small.codes.remove(&asked.form("code").unwrap_or_default()) else {
         return Reply::oauth_error("invalid_grant", "invalid authorization code");
     };
     if code.expires_at <= org.now() {
@@ -143,7 +176,10 @@ fn exchange(org: &mut Org, asked: &Asked) -> Reply {
             return Reply::oauth_error("invalid_request", "invalid code verifier");
         }
     }
-    let grant = new_grant(org, &code.user, &code.scope);
+    if !org.is_active(&code.user) {
+        return Reply::oauth_error("inactive_user", "user is inactive or locked");
+    }
+    let grant = new_grant(org, &code.user, &code.scope, true);
     Reply::json(200, &token_answer(org, asked, grant, true, None))
 }
 
@@ -159,7 +195,16 @@ fn refresh(org: &mut Org, asked: &Asked) -> Reply {
         return dead;
     }
     let live = org.small.grants.iter().find(|(_, grant)| grant.refresh_token == given && !grant.revoked);
-    let Some(id) = live.map(|(id, _)| *id) else { return dead };
+    let Some((id, user, used_at)) = live.map(|(id, grant)| (*id, grant.user.clone(), grant.used_at)) else {
+        return dead;
+    };
+    if !org.is_active(&user) {
+        return Reply::oauth_error("inactive_user", "user is inactive or locked");
+    }
+    let idle_ms = org.small.settings.refresh_idle_days.map(|days| days.saturating_mul(24 * 3600 * 1000));
+    if idle_ms.is_some_and(|idle| used_at.saturating_add(idle) <= org.now()) {
+        return dead;
+    }
     let rotates = org.small.settings.rotation;
     if rotates {
         let fresh = format!("5Aep{}", org.secret("refresh"));
@@ -170,11 +215,11 @@ fn refresh(org: &mut Org, asked: &Asked) -> Reply {
     Reply::json(200, &token_answer(org, asked, id, rotates, None))
 }
 
-fn new_grant(org: &mut Org, user: &str, scope: &str) -> u64 {
+fn new_grant(org: &mut Org, user: &str, scope: &str, by_consent: bool) -> u64 {
     let refresh_token = format!("5Aep{}", org.secret("refresh"));
     let id = org.small.serial;
-    let live: Vec<u64> =
-        org.small.grants.iter().filter(|(_, grant)| grant.user == user && !grant.revoked).map(|(id, _)| *id).collect();
+    let counts = |grant: &Grant| grant.user == user && grant.by_consent == by_consent && !grant.revoked;
+    let live: Vec<u64> = org.small.grants.iter().filter(|(_, grant)| counts(grant)).map(|(id, _)| *id).collect();
     if live.len() >= GRANTS
         && let Some(oldest) = org.small.grants.get_mut(&live[0])
     {
@@ -182,6 +227,8 @@ fn new_grant(org: &mut Org, user: &str, scope: &str) -> u64 {
     }
     let grant = Grant {
         user: user.to_owned(),
+        by_consent,
+        used_at: org.now(),
         scope: scope.to_owned(),
         refresh_token,
         retired: BTreeSet::new(),
@@ -200,18 +247,22 @@ fn token_answer(
 ) -> serde_json::Value {
     let access_token = format!("{}!AQ{}", &ORG_ID[..15], org.secret("access"));
     let now = org.now();
-    let life = expires_in.unwrap_or(org.small.settings.session_seconds) * 1000;
+    let life = expires_in.unwrap_or(org.small.settings.session_seconds).clamp(0, LONGEST_SESSION_S) * 1000;
     org.small.tokens.retain(|_, token| token.expires_at > now);
     org.small.tokens.insert(access_token.clone(), Token { grant, expires_at: now + life });
     org.touch();
+    if let Some(grant) = org.small.grants.get_mut(&grant) {
+        grant.used_at = now;
+    }
     let found = org.small.grants.get(&grant);
     let (user, scope) = found.map(|grant| (grant.user.clone(), grant.scope.clone())).unwrap_or_default();
+    let identity = format!("{}/id/{ORG_ID}/{user}", asked.origin());
     let mut answer = json!({
         "access_token": access_token,
-        "signature": URL_SAFE_NO_PAD.encode(Sha256::digest(access_token.as_bytes())),
+        "signature": STANDARD.encode(hmac_sha256(CLIENT.1.as_bytes(), format!("{identity}{now}").as_bytes())),
         "scope": scope,
         "instance_url": asked.origin(),
-        "id": format!("{}/id/{ORG_ID}/{user}", asked.origin()),
+        "id": identity,
         "token_type": "Bearer",
         "issued_at": now.to_string(),
     });
@@ -238,45 +289,122 @@ fn revoke(org: &mut Org, asked: &Asked) -> Reply {
 }
 
 fn introspect(org: &Org, asked: &Asked) -> Reply {
+    if client(asked) != (CLIENT.0.to_owned(), CLIENT.1.to_owned()) {
+        return Reply { status: 401, ..Reply::oauth_error("invalid_client", "invalid client credentials") };
+    }
     let token = asked.form("token").unwrap_or_default();
-    let Some((user, found)) = org.user_of(&token).zip(org.small.tokens.get(&token)) else {
-        return Reply::json(200, &json!({ "active": false }));
+    let now = org.now();
+    let (kind, user, scope, expires_at) = match (org.user_of(&token), org.small.tokens.get(&token)) {
+        (Some(user), Some(found)) => {
+            let scope = org.small.grants.get(&found.grant).map(|grant| grant.scope.clone());
+            ("access_token", user.to_owned(), scope, Some(found.expires_at / 1000))
+        }
+        _ => match org.small.grants.values().find(|grant| grant.refresh_token == token && !grant.revoked) {
+            Some(grant) => ("refresh_token", grant.user.clone(), Some(grant.scope.clone()), None),
+            None => return Reply::json(200, &json!({ "active": false })),
+        },
     };
-    let scope = org.small.grants.get(&found.grant).map(|grant| grant.scope.clone());
-    Reply::json(
-        200,
-        &json!({ "active": true, "scope": scope, "client_id": CLIENT.0, "username": email_of(org, user), "sub": user,
-                 "token_type": "access_token", "exp": found.expires_at / 1000, "iat": org.now() / 1000, "nbf": org.now() / 1000 }),
-    )
+    let sub = format!("{}/id/{ORG_ID}/{user}", asked.origin());
+    let mut answer = json!({ "active": true, "scope": scope, "client_id": CLIENT.0, "username": email_of(org, &user),
+                             "sub": sub, "token_type": kind, "iat": now / 1000, "nbf": now / 1000 });
+    if let Some(expires_at) = expires_at {
+        answer["exp"] = json!(expires_at);
+    }
+    Reply::json(200, &answer)
 }
 
 fn userinfo(org: &Org, asked: &Asked) -> Reply {
-    let Some(user) = asked.bearer().and_then(|token| org.user_of(&token)) else {
-        return Reply::error(403, "Bad_OAuth_Token", "Bad_OAuth_Token");
+    let Some(user) = asked.bearer().and_then(|token| org.user_of(&token).map(str::to_owned)) else {
+        return Reply::html(403, "Bad_OAuth_Token");
     };
+    let origin = asked.origin();
     Reply::json(
         200,
-        &json!({ "sub": format!("{}/id/{ORG_ID}/{user}", asked.origin()), "user_id": user, "organization_id": ORG_ID,
-                 "preferred_username": email_of(org, user), "name": name_of(org, user), "email": email_of(org, user),
-                 "zoneinfo": "Europe/London", "active": true }),
+        &json!({ "sub": format!("{origin}/id/{ORG_ID}/{user}"), "user_id": user, "organization_id": ORG_ID,
+                 "preferred_username": email_of(org, &user), "nickname": "integration", "name": name_of(org, &user),
+                 "email": email_of(org, &user), "email_verified": true, "zoneinfo": TIME_ZONE, "locale": "en_GB",
+                 "language": "en_US", "active": true, "user_type": "STANDARD", "utcOffset": 0, "urls": urls(&origin) }),
     )
 }
 
-fn identity(org: &Org, asked: &Asked) -> Reply {
-    let token = asked.bearer().or_else(|| asked.query("oauth_token"));
-    let Some(user) = token.and_then(|token| org.user_of(&token).map(str::to_owned)) else {
-        return Reply::html(403, "Bad_OAuth_Token");
+fn identity(org: &Org, asked: &Asked, path: &str) -> Reply {
+    let Some(token) = asked.bearer().or_else(|| asked.query("oauth_token")) else {
+        return Reply::html(403, "Missing_OAuth_Token");
     };
+    let Some(user) = org.user_of(&token).map(str::to_owned) else { return Reply::html(403, "Bad_OAuth_Token") };
+    if path != format!("/id/{ORG_ID}/{user}") {
+        return Reply::html(403, "Wrong_Org");
+    }
     let origin = asked.origin();
     Reply::json(
         200,
         &json!({ "id": format!("{origin}/id/{ORG_ID}/{user}"), "asserted_user": true, "user_id": user,
                  "organization_id": ORG_ID, "username": email_of(org, &user), "nick_name": "integration",
                  "display_name": name_of(org, &user), "email": email_of(org, &user), "email_verified": true,
-                 "timezone": "Europe/London", "active": true, "user_type": "STANDARD", "language": "en_US", "locale": "en_GB",
-                 "urls": { "rest": format!("{origin}/services/data/v{{version}}/"), "query": format!("{origin}/services/data/v{{version}}/query/"),
-                           "sobjects": format!("{origin}/services/data/v{{version}}/sobjects/") } }),
+                 "first_name": user_field(org, &user, "FirstName"), "last_name": user_field(org, &user, "LastName"),
+                 "timezone": TIME_ZONE, "active": true, "user_type": "STANDARD", "language": "en_US",
+                 "locale": "en_GB", "utcOffset": 0, "urls": urls(&origin) }),
     )
+}
+
+/// Time zone of the signed-in person, as date literals reckon.
+const TIME_ZONE: &str = "Europe/London";
+
+fn urls(origin: &str) -> serde_json::Value {
+    let data = format!("{origin}/services/data/v{{version}}");
+    json!({ "rest": format!("{data}/"), "query": format!("{data}/query/"), "sobjects": format!("{data}/sobjects/"),
+            "search": format!("{data}/search/"), "recent": format!("{data}/recent/"), "custom_domain": origin })
+}
+
+fn configuration(asked: &Asked) -> Reply {
+    let origin = asked.origin();
+    let at = |path: &str| format!("{origin}/services/oauth2/{path}");
+    Reply::json(
+        200,
+        &json!({ "issuer": origin, "authorization_endpoint": at("authorize"), "token_endpoint": at("token"),
+                 "revocation_endpoint": at("revoke"), "userinfo_endpoint": at("userinfo"),
+                 "introspection_endpoint": at("introspect"), "jwks_uri": format!("{origin}/id/keys"),
+                 "scopes_supported": SCOPES, "response_types_supported": ["code"], "subject_types_supported": ["public"],
+                 "code_challenge_methods_supported": ["S256"],
+                 "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"] }),
+    )
+}
+
+/// Client id and secret of a request, by HTTP Basic or in the form.
+fn client(asked: &Asked) -> (String, String) {
+    asked.basic().unwrap_or_else(|| {
+        (asked.form("client_id").unwrap_or_default(), asked.form("client_secret").unwrap_or_default())
+    })
+}
+
+/// A token answer in the encoding that was asked for; JSON is the default.
+fn encoded(asked: &Asked, reply: Reply) -> Reply {
+    let accept = asked.header("accept").unwrap_or_default();
+    let format = asked.form("format").or_else(|| asked.query("format")).unwrap_or_default();
+    let wants = |name: &str, kind: &str| format == name || (format.is_empty() && accept == kind);
+    let members: Map<String, serde_json::Value> = serde_json::from_str(&reply.body).unwrap_or_default();
+    let pairs = members.iter().map(|(name, value)| (name, value.as_str().unwrap_or_default()));
+    if wants("urlencoded", "application/x-www-form-urlencoded") {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        return Reply { body, content_type: "application/x-www-form-urlencoded;charset=UTF-8", ..reply };
+    }
+    if wants("xml", "application/xml") {
+        let inner: String = pairs.map(|(name, value)| format!("<{name}>{}</{name}>", escape(value))).collect();
+        let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><OAuth>{inner}</OAuth>");
+        return Reply { body, content_type: "application/xml;charset=UTF-8", ..reply };
+    }
+    reply
+}
+
+/// HMAC-SHA-256 (RFC 2104).
+fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
+    const BLOCK: usize = 64;
+    let mut padded = [0_u8; BLOCK];
+    let short = if key.len() > BLOCK { Sha256::digest(key).to_vec() } else { key.to_vec() };
+    padded[..short.len()].copy_from_slice(&short);
+    let with = |pad: u8| padded.map(|byte| byte ^ pad);
+    let inner = Sha256::new().chain_update(with(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(with(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
 fn email_of(org: &Org, user: &str) -> serde_json::Value {
@@ -293,14 +421,12 @@ fn user_field(org: &Org, user: &str, field: &str) -> serde_json::Value {
 }
 
 fn is_loopback(redirect: &str) -> bool {
-    let host = url::Url::parse(redirect).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let url = url::Url::parse(redirect).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let host = url.and_then(|url| url.host_str().map(str::to_owned));
     host.is_some_and(|host| host == "localhost" || host == "127.0.0.1" || host == "[::1]")
 }
 
 fn refused(redirect: &str, error: &str, description: &str, state: &str) -> Reply {
-    if !is_loopback(redirect) {
-        return Reply::html(400, escape(error));
-    }
     back(redirect, &[("error", error), ("error_description", description), ("state", state)])
 }
 
@@ -315,7 +441,15 @@ fn back(redirect: &str, parameters: &[(&str, &str)]) -> Reply {
     }
 }
 
-/// Text inside HTML.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_standard() {
+        // RFC 4231, test case 2.
+        let digits: String =
+            hmac_sha256(b"Jefe", b"what do ya want for nothing?").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digits, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
 }

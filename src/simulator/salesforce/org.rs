@@ -1,14 +1,16 @@
 //! The org with everything around its records: tokens, limits, clock, faults, statistics, and their keeping on disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::schema::object_named;
+use super::schema::{Object, object_named};
 use super::seeding;
+use super::soql::Statement;
 use super::world::{By, Record, World};
 use crate::simulator::control::{Burst, BurstWindow, Faults, Stats};
 use crate::simulator::journal::Journal;
@@ -19,6 +21,19 @@ const DAILY: u64 = 15_000;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Bounds of the org's clock: years that Salesforce knows (dossier 2.12), with room for reckoning.
+const EARLIEST_MS: i64 = 0;
+const LATEST_MS: i64 = 64_000_000_000_000;
+
+/// Deleted records stay in the bin for so long (dossier 7.1).
+const BIN_MS: i64 = 15 * DAY_MS;
+
+/// A cursor lives two days (dossier 2.4).
+const CURSOR_MS: i64 = 2 * DAY_MS;
+
+/// Cursors kept at once; the oldest goes first.
+const CURSORS: usize = 1000;
 
 /// An access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +46,12 @@ pub(super) struct Token {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Grant {
     pub user: String,
+    /// Whether a person allowed it; the control interface's own count apart.
+    #[serde(default)]
+    pub by_consent: bool,
+    /// When its tokens were last issued.
+    #[serde(default)]
+    pub used_at: i64,
     pub scope: String,
     pub refresh_token: String,
     /// Refresh tokens that rotation has put out of use: one of them used again ends the grant (dossier 1.4).
@@ -39,7 +60,7 @@ pub(super) struct Grant {
 }
 
 /// An authorisation code that waits for its exchange.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Code {
     pub user: String,
     pub scope: String,
@@ -57,11 +78,20 @@ pub(super) struct Settings {
     pub session_seconds: i64,
     pub search_lag_ms: i64,
     pub bulk_delay_ms: i64,
+    /// Days after which a refresh token that nobody used is dead (dossier 1.4); none is never.
+    pub refresh_idle_days: Option<i64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { rotation: true, pkce_required: true, session_seconds: 7200, search_lag_ms: 0, bulk_delay_ms: 0 }
+        Settings {
+            rotation: true,
+            pkce_required: true,
+            session_seconds: 7200,
+            search_lag_ms: 0,
+            bulk_delay_ms: 0,
+            refresh_idle_days: None,
+        }
     }
 }
 
@@ -74,20 +104,26 @@ pub(super) struct Small {
     pub clock_offset_ms: i64,
     pub tokens: BTreeMap<String, Token>,
     pub grants: BTreeMap<u64, Grant>,
+    pub codes: BTreeMap<String, Code>,
     pub serial: u64,
     pub daily_allowed: Option<u64>,
     pub burst: Option<Burst>,
     pub day: i64,
     pub used_today: u64,
+    /// Last serials given out, so that the id of a purged record never comes again.
+    pub serials: BTreeMap<String, u64>,
 }
 
 /// A query whose pages are being fetched.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor {
-    pub object: &'static str,
-    pub columns: Vec<String>,
-    pub ids: Vec<String>,
+    pub object: &'static Object,
+    pub statement: Arc<Statement>,
+    pub ids: Arc<[String]>,
+    pub with_deleted: bool,
     pub batch: usize,
+    /// When it was opened.
+    pub at: i64,
 }
 
 /// A request as the page shows it.
@@ -97,21 +133,29 @@ pub(super) struct Seen {
     pub method: String,
     pub path: String,
     pub status: u16,
+    pub lost: bool,
+    pub took_ms: i64,
 }
 
 /// The org.
 pub(super) struct Org {
     pub world: World,
     pub small: Small,
-    pub codes: HashMap<String, Code>,
     pub cursors: BTreeMap<String, Cursor>,
     pub stats: Stats,
     pub faults: Faults,
     pub window: BurstWindow,
-    pub recent: Vec<Seen>,
+    pub recent: VecDeque<Seen>,
+    /// Requests since the start.
+    pub arrived: u64,
+    /// Logins of the running hour.
+    pub logins: BurstWindow,
+    options: SimulatorOptions,
     clock: Clock,
     journal: Journal,
     small_is_written: bool,
+    count_is_written: bool,
+    swept_day: i64,
 }
 
 impl Org {
@@ -120,15 +164,19 @@ impl Org {
         let mut org = Org {
             world: World::default(),
             small: Small { seed: options.seed, daily_allowed: Some(DAILY), ..Small::default() },
-            codes: HashMap::new(),
             cursors: BTreeMap::new(),
             stats: Stats::default(),
             faults: Faults::new(options.seed),
             window: BurstWindow::default(),
-            recent: Vec::new(),
+            recent: VecDeque::new(),
+            arrived: 0,
+            logins: BurstWindow::default(),
+            options: options.clone(),
             clock,
             journal: Journal::none(),
             small_is_written: true,
+            count_is_written: true,
+            swept_day: 0,
         };
         let path = options.state_dir.as_ref().map(|folder| folder.join("salesforce.jsonl"));
         let restored = match &path {
@@ -142,7 +190,7 @@ impl Org {
         if options.no_limits {
             org.small.daily_allowed = None;
         }
-        org.world.unwritten.clear();
+        org.world.take_unwritten();
         if let Some(path) = path {
             org.compact(path)?;
         }
@@ -156,8 +204,40 @@ impl Org {
 
     /// Sets the org's own time.
     pub(super) fn set_clock(&mut self, at: i64) {
-        self.small.clock_offset_ms = at - (self.clock)();
+        self.small.clock_offset_ms = at.clamp(EARLIEST_MS, LATEST_MS) - (self.clock)();
         self.touch();
+    }
+
+    /// What time alone does: the bin is emptied of what has been in it too long.
+    pub(super) fn tick(&mut self) {
+        let now = self.now();
+        let day = now.div_euclid(DAY_MS);
+        if day != self.swept_day {
+            self.swept_day = day;
+            self.world.purge_deleted_before(now - BIN_MS);
+        }
+    }
+
+    /// The options that it was opened with.
+    pub(super) fn options(&self) -> &SimulatorOptions {
+        &self.options
+    }
+
+    /// A cursor that is still alive.
+    pub(super) fn cursor(&self, id: &str) -> Option<&Cursor> {
+        self.cursors.get(id).filter(|cursor| cursor.at > self.now() - CURSOR_MS)
+    }
+
+    /// Keeps a cursor and gives its id.
+    pub(super) fn keep_cursor(&mut self, cursor: Cursor) -> String {
+        if self.cursors.len() >= CURSORS {
+            let oldest = self.cursors.iter().min_by_key(|(_, cursor)| cursor.at).map(|(id, _)| id.clone());
+            oldest.and_then(|id| self.cursors.remove(&id));
+        }
+        let secret = self.secret("cursor");
+        let id = format!("01g{}", secret.get(..15).unwrap_or_default());
+        self.cursors.insert(id.clone(), cursor);
+        id
     }
 
     /// The small state has changed and must be written before the answer.
@@ -165,14 +245,23 @@ impl Org {
         self.small_is_written = false;
     }
 
-    /// Writes what has changed.
+    /// Writes what has changed; where that fails nothing has.
     pub(super) fn keep(&mut self) -> std::io::Result<()> {
-        let mut entries = std::mem::take(&mut self.world.unwritten);
+        let mut lines = self.world.take_unwritten();
         if !self.small_is_written {
-            entries.push(json!({ "small": self.small }));
-            self.small_is_written = true;
+            lines.push(json!({ "small": self.small }).to_string());
+        } else if !self.count_is_written {
+            lines.push(json!({ "day": self.small.day, "used": self.small.used_today }).to_string());
         }
-        if entries.is_empty() { Ok(()) } else { self.journal.append(&entries) }
+        if !lines.is_empty() {
+            self.journal.append(&lines)?;
+        }
+        (self.small_is_written, self.count_is_written) = (true, true);
+        if self.journal.is_long() {
+            let path = self.journal.path().to_owned();
+            self.compact(path).map_err(std::io::Error::other)?;
+        }
+        Ok(())
     }
 
     /// A new world.
@@ -186,14 +275,15 @@ impl Org {
         let daily_allowed = self.small.daily_allowed;
         self.world = World::default();
         self.small = Small { seed, daily_allowed, ..Small::default() };
-        self.codes.clear();
         self.cursors.clear();
         self.stats.clear();
         self.faults = Faults::new(seed);
         self.recent.clear();
+        self.logins = BurstWindow::default();
+        self.window = BurstWindow::default();
         let now = self.now();
         seeding::fill(&mut self.world, seed, accounts, contacts, opportunities, now);
-        self.world.unwritten.clear();
+        self.world.take_unwritten();
         let path = self.journal.path().to_owned();
         if path.as_os_str().is_empty() { Ok(()) } else { self.compact(path) }
     }
@@ -207,6 +297,7 @@ impl Org {
         }
         let admitted = self.small.daily_allowed.is_none_or(|allowed| self.small.used_today < allowed);
         self.small.used_today += u64::from(admitted);
+        self.count_is_written = false;
         admitted
     }
 
@@ -221,14 +312,21 @@ impl Org {
     pub(super) fn user_of(&self, token: &str) -> Option<&str> {
         let found = self.small.tokens.get(token)?;
         let grant = self.small.grants.get(&found.grant)?;
-        (!grant.revoked && found.expires_at > self.now()).then_some(grant.user.as_str())
+        let valid = !grant.revoked && found.expires_at > self.now() && self.is_active(&grant.user);
+        valid.then_some(grant.user.as_str())
+    }
+
+    /// Whether a person may sign in.
+    pub(super) fn is_active(&self, user: &str) -> bool {
+        let record = self.world.table("User").and_then(|table| table.records.get(user));
+        record.is_some_and(|record| record.fields.get("IsActive") != Some(&Json::Bool(false)))
     }
 
     /// A text that nobody can guess, the same for the same seed and history.
     pub(super) fn secret(&mut self, purpose: &str) -> String {
         self.small.serial += 1;
         self.touch();
-        let digest = Sha256::digest(format!("{}:{purpose}:{}", self.small.seed, self.small.serial));
+        let digest = Sha256::digest(format!("{}:{purpose}:{}:{}", self.small.seed, self.small.serial, self.now()));
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -238,22 +336,34 @@ impl Org {
     }
 
     fn replay(&mut self, mut entry: Json) {
-        if let Some(object) = entry.get("put").and_then(Json::as_str).and_then(object_named) {
+        let text = |entry: &Json, name: &str| entry.get(name).and_then(Json::as_str).map(str::to_owned);
+        if let Some(object) = text(&entry, "put").and_then(|name| object_named(&name)) {
             let record = entry.get_mut("record").map(Json::take).unwrap_or_default();
             if let Ok(record) = serde_json::from_value::<Record>(record) {
                 self.world.restore(object.name, record);
             }
-        } else if let Some(object) = entry.get("remove").and_then(Json::as_str).and_then(object_named) {
-            self.world.remove(object.name, entry.get("id").and_then(Json::as_str).unwrap_or_default());
+        } else if let Some(object) = text(&entry, "remove").and_then(|name| object_named(&name)) {
+            self.world.remove(object.name, &text(&entry, "id").unwrap_or_default());
         } else if let Some(small) = entry.get_mut("small") {
             self.small = serde_json::from_value(small.take()).unwrap_or_default();
+            for (name, serial) in &self.small.serials {
+                if let Some(object) = object_named(name) {
+                    self.world.raise_serial(object.name, *serial);
+                }
+            }
+        } else if let (Some(day), Some(used)) =
+            (entry.get("day").and_then(Json::as_i64), entry.get("used").and_then(Json::as_u64))
+        {
+            (self.small.day, self.small.used_today) = (day, used);
         }
     }
 
     fn compact(&mut self, path: PathBuf) -> Result<(), SimulatorError> {
-        let small = std::iter::once(json!({ "small": self.small }));
+        self.small.serials = self.world.serials();
+        let small = std::iter::once(json!({ "small": self.small }).to_string());
         let records = self.world.tables.iter().flat_map(|(name, table)| {
-            table.records.values().map(move |record| json!({ "put": name, "record": record }))
+            let name = *name;
+            table.records.values().map(move |record| record.line(name))
         });
         self.journal = Journal::rewrite(&path, small.chain(records))?;
         Ok(())

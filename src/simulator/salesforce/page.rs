@@ -1,153 +1,320 @@
-//! A page for people: the records, one to edit as a colleague in the CRM would, and the last requests.
+//! Pages for people, complete without scripts: what is in the org, what was asked of it, its faults and its clock.
+
+mod actions;
+mod records;
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value as Json, json};
+use chrono::DateTime;
 
-use super::oauth::escape;
 use super::org::Org;
 use super::reply::Reply;
 use super::request::Asked;
-use super::rest::rfc3339;
-use super::schema::object_named;
-use super::seeding::user_id;
+use crate::simulator::control::FaultKind;
 
-/// Records on one page.
-const SHOWN: usize = 50;
+pub(super) use actions::done;
 
-/// Objects that the page shows, with the fields of its list and form.
-const SHEETS: [(&str, &[&str]); 3] = [
-    ("Account", &["Name", "Website", "Industry", "Phone", "BillingCity", "BillingCountry", "Description"]),
-    ("Contact", &["FirstName", "LastName", "Email", "Phone", "Title", "Department"]),
-    ("Opportunity", &["Name", "StageName", "Amount", "CloseDate", "Description"]),
+const STYLE: &str = include_str!("page/page.css");
+
+/// The style's place in the pages' policy: nothing else may run or load.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// An object as the pages show it.
+struct Sheet {
+    object: &'static str,
+    plural: &'static str,
+    /// Fields of the form; the first four are the list's columns.
+    fields: &'static [&'static str],
+}
+
+const SHEETS: [Sheet; 3] = [
+    Sheet {
+        object: "Account",
+        plural: "Accounts",
+        fields: &[
+            "Name",
+            "Website",
+            "Industry",
+            "Phone",
+            "NumberOfEmployees",
+            "AnnualRevenue",
+            "BillingStreet",
+            "BillingCity",
+            "BillingState",
+            "BillingPostalCode",
+            "BillingCountry",
+            "Description",
+        ],
+    },
+    Sheet {
+        object: "Contact",
+        plural: "Contacts",
+        fields: &[
+            "LastName",
+            "FirstName",
+            "Email",
+            "Phone",
+            "MobilePhone",
+            "Title",
+            "Department",
+            "MailingStreet",
+            "MailingCity",
+            "MailingState",
+            "MailingPostalCode",
+            "MailingCountry",
+            "AccountId",
+            "Description",
+        ],
+    },
+    Sheet {
+        object: "Opportunity",
+        plural: "Opportunities",
+        fields: &["Name", "StageName", "Amount", "CloseDate", "Probability", "AccountId", "Description"],
+    },
 ];
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:0;color:#1d1a20;background:#faf8fa}\
-header{background:#5c2751;color:#fff;padding:.75rem 1.5rem}main{padding:1.5rem;max-width:70rem;margin:auto}\
-table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ddd6dc;padding:.35rem .6rem;text-align:left}\
-a{color:#5c2751}nav a{margin-right:1rem}label{display:block;margin:.4rem 0}input{font:inherit;width:100%;max-width:30rem}\
-button{font:inherit;padding:.35rem 1rem;margin:.5rem .5rem 0 0}code{font-size:13px}\
-@media(prefers-color-scheme:dark){body{background:#1b181c;color:#eee7ed}a{color:#e3a8d6}td,th{border-color:#3d353c}}";
-
-/// The page at `/`.
+/// The page at `/`: the overview, a list, or a record's form.
 pub(super) fn answer(org: &Org, asked: &Asked) -> Reply {
-    let object = asked.query("object").unwrap_or_else(|| "Account".to_owned());
-    let (name, columns) = *SHEETS.iter().find(|(name, _)| *name == object).unwrap_or(&SHEETS[0]);
-    let mut body = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>SIMULATOR of Salesforce</title><style>{STYLE}</style><header><strong>SIMULATOR</strong> of Salesforce. \
-         What you change here, you change as a colleague in the CRM.</header><main><nav>"
+    let sheet = asked.query("object").and_then(|object| SHEETS.iter().find(|sheet| sheet.object == object));
+    let (title, body) = match (sheet, asked.query("id")) {
+        (Some(sheet), Some(id)) => (sheet.object, records::form(org, sheet, &id)),
+        (Some(sheet), None) => (sheet.plural, records::list(org, sheet, asked)),
+        (None, _) => ("Salesforce simulator", overview(org)),
+    };
+    shown(200, title, &body)
+}
+
+/// The page where a person allows or denies an application.
+pub(super) fn consent(hidden: &str) -> Reply {
+    let body = format!(
+        "<section class=\"consent\"><h1>Allow access?</h1><p class=\"sentence\"><strong>Crosstie</strong> asks to:</p>\
+         <ul><li>read and change the records of this simulated org</li><li>stay signed in until you take it back</li></ul>\
+         <p class=\"small\">You are Crosstie Integration, integration@kestrel.example.</p><br>\
+         <form class=\"row\" method=\"post\" action=\"/services/oauth2/authorize\">{hidden}\
+         <button class=\"btn btn-main\" name=\"decision\" value=\"allow\">Allow</button>\
+         <button class=\"btn\" name=\"decision\" value=\"deny\">Deny</button></form></section>"
     );
-    for (sheet, _) in SHEETS {
-        let current = if sheet == name { " aria-current=\"page\"" } else { "" };
-        let _ = write!(body, "<a href=\"/?object={sheet}\"{current}>{sheet}</a>");
-    }
-    body.push_str("</nav>");
-    match asked.query("id") {
-        Some(id) => form(&mut body, org, name, columns, &id),
-        None => list(&mut body, org, name, columns, &asked.query("q").unwrap_or_default()),
-    }
+    shown(200, "Allow access?", &body)
+}
+
+fn shown(status: u16, title: &str, body: &str) -> Reply {
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title} · SIMULATOR</title>\
+         <link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head><body>\
+         <a class=\"skip\" href=\"#main\">Skip to content</a><div class=\"hatch\" aria-hidden=\"true\"></div>\
+         <header class=\"bar\"><b>SIMULATOR</b><span>Not Salesforce. Invented records, on this machine only.</span>\
+         <a href=\"/\">Overview</a></header><main id=\"main\">{body}</main></body></html>"
+    );
+    Reply::html(status, page).with("content-security-policy", POLICY.to_owned())
+}
+
+fn overview(org: &Org) -> String {
+    let mut body = String::new();
+    let records = SHEETS.iter().filter_map(|sheet| org.world.table(sheet.object));
+    let living = records.flat_map(|table| table.records.values()).filter(|record| !record.deleted);
+    let on = org.faults.rules().len();
+    let faults = match on {
+        0 => "No faults are on.".to_owned(),
+        1 => "One fault is on.".to_owned(),
+        on => format!("{on} faults are on."),
+    };
+    // Writing to a String cannot fail.
+    let _ = write!(
+        body,
+        "<div class=\"head\"><div><h1>Salesforce simulator</h1><p class=\"sentence\"><strong>{} invented records</strong>, \
+         API version 67.0. {faults}</p></div><div class=\"row\">{}{}</div></div><div class=\"grid\"><div>",
+        grouped(living.count() as u64),
+        button("shuffle", "Edit 10 random records", "btn"),
+        button("reset", "Reset world", "btn"),
+    );
+    objects(&mut body, org);
     requests(&mut body, org);
-    body.push_str("</main></html>");
-    Reply::html(200, body)
+    body.push_str("</div><div>");
+    fault_form(&mut body, org, on);
+    clock(&mut body, org);
+    body.push_str("</div></div>");
+    body
 }
 
-/// What the page's form sends.
-pub(super) fn edited(org: &mut Org, asked: &Asked) -> Reply {
-    let object = asked.form("object").unwrap_or_default();
-    let Some((found, (_, columns))) = object_named(&object).zip(SHEETS.iter().find(|(name, _)| *name == object)) else {
-        return Reply::html(404, "There is no such object.");
-    };
-    let id = asked.form("id").filter(|id| !id.is_empty());
-    let by = org.by(&user_id(1));
-    let given: Map<String, Json> = columns
-        .iter()
-        .filter_map(|field| Some(((*field).to_owned(), asked.form(field)?)))
-        .map(|(field, text)| if text.is_empty() { (field, Json::Null) } else { (field, json!(text)) })
-        .collect();
-    let done = match (asked.form("action").as_deref(), &id) {
-        (Some("delete"), Some(id)) => org.world.delete(found, id, &by),
-        (_, Some(id)) => org.world.update(found, id, &given, &by),
-        (_, None) => org.world.create(found, &given, &by),
-    };
-    match done {
-        Ok(_) => Reply { status: 303, ..Reply::redirect(format!("/?object={object}")) },
-        Err(error) => {
-            Reply::html(400, format!("<p>{}</p><p><a href=\"/?object={object}\">Back</a></p>", escape(&error.message)))
-        }
-    }
+/// A form of one button.
+fn button(action: &str, label: &str, class: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"/_simulator/page\"><button class=\"{class}\" name=\"action\" value=\"{action}\">{label}</button></form>"
+    )
 }
 
-fn list(body: &mut String, org: &Org, name: &str, columns: &[&str], search: &str) {
+fn objects(body: &mut String, org: &Org) {
     let _ = write!(
         body,
-        "<h1>{name}</h1><form><input type=\"hidden\" name=\"object\" value=\"{name}\"><label>Find \
-         <input name=\"q\" value=\"{}\"></label></form><p><a href=\"/?object={name}&amp;id=new\">New {name}</a></p><table><thead><tr>",
-        escape(search)
+        "<section class=\"card\"><header class=\"card-head\"><h2>Records</h2><span class=\"small\">seed <code>{}</code></span></header>\
+         <table><thead><tr><th scope=\"col\">Object</th><th scope=\"col\" class=\"r\">Records</th>\
+         <th scope=\"col\" class=\"r wide\">In the bin</th><th scope=\"col\" class=\"r wide\">Edited today</th><th></th></tr></thead><tbody>",
+        org.small.seed
     );
-    for column in columns {
-        let _ = write!(body, "<th>{column}</th>");
+    let today = org.now().div_euclid(DAY_MS) * DAY_MS;
+    for sheet in &SHEETS {
+        let count = |test: &dyn Fn(&super::world::Record) -> bool| {
+            let records = org.world.table(sheet.object).into_iter().flat_map(|table| table.records.values());
+            grouped(records.filter(|record| test(record)).count() as u64)
+        };
+        let object = sheet.object;
+        let _ = write!(
+            body,
+            "<tr><th scope=\"row\"><code>{object}</code></th><td class=\"r\">{}</td><td class=\"r wide\">{}</td><td class=\"r wide\">{}</td>\
+             <td class=\"r\"><a class=\"btn btn-sm btn-quiet\" href=\"/?object={object}\" aria-label=\"Open {object}\">Open</a> \
+             <a class=\"btn btn-sm\" href=\"/?object={object}&amp;id=new\" aria-label=\"Add {object}\">Add</a></td></tr>",
+            count(&|record| !record.deleted),
+            count(&|record| record.deleted),
+            count(&|record| !record.deleted && record.modified >= today),
+        );
     }
-    body.push_str("</tr></thead><tbody>");
-    let wanted = search.to_lowercase();
-    let records = org.world.table(name).into_iter().flat_map(|table| table.records.values().rev());
-    let fits = |fields: &super::world::Fields| {
-        wanted.is_empty() || fields.values().any(|value| value.to_string().to_lowercase().contains(&wanted))
-    };
-    for record in records.filter(|record| !record.deleted && fits(&record.fields)).take(SHOWN) {
-        body.push_str("<tr>");
-        for (place, column) in columns.iter().enumerate() {
-            let text = escape(&text(record.fields.get(*column)));
-            let _ = if place == 0 {
-                let shown = if text.is_empty() { "(empty)" } else { &text };
-                write!(body, "<td><a href=\"/?object={name}&amp;id={}\">{shown}</a></td>", record.id)
-            } else {
-                write!(body, "<td>{text}</td>")
-            };
-        }
-        body.push_str("</tr>");
-    }
-    body.push_str("</tbody></table>");
-}
-
-fn form(body: &mut String, org: &Org, name: &str, columns: &[&str], id: &str) {
-    let record = org.world.table(name).and_then(|table| table.records.get(id));
-    let shown = record.map_or("", |record| &record.id);
-    let _ = write!(
-        body,
-        "<h1>{name} <code>{shown}</code></h1><form method=\"post\" action=\"/_simulator/page\">\
-         <input type=\"hidden\" name=\"object\" value=\"{name}\"><input type=\"hidden\" name=\"id\" value=\"{shown}\">"
-    );
-    for column in columns {
-        let value = escape(&text(record.and_then(|record| record.fields.get(*column))));
-        let _ = write!(body, "<label>{column}<input name=\"{column}\" value=\"{value}\"></label>");
-    }
-    body.push_str("<button name=\"action\" value=\"save\">Save</button>");
-    if record.is_some() {
-        body.push_str("<button name=\"action\" value=\"delete\">Delete</button>");
-    }
-    body.push_str("</form>");
+    body.push_str("</tbody></table></section>");
 }
 
 fn requests(body: &mut String, org: &Org) {
-    body.push_str("<h2>Last requests</h2><table><tbody>");
+    let allowed =
+        org.small.daily_allowed.map_or("no limit".to_owned(), |allowed| format!("{} today", grouped(allowed)));
+    let _ = write!(
+        body,
+        "<section class=\"card\"><header class=\"card-head\"><h2>Requests</h2><span class=\"small\">{} since start · {} API calls of {allowed}</span></header>",
+        grouped(org.arrived),
+        grouped(org.small.used_today),
+    );
+    if org.recent.is_empty() {
+        body.push_str("<p class=\"card-body small\">Nobody has asked anything yet.</p></section>");
+        return;
+    }
+    body.push_str("<ol class=\"lines\">");
     for seen in org.recent.iter().rev() {
-        let path = escape(&seen.path);
+        let (status, took) = match (seen.lost, seen.status) {
+            (true, _) => ("<span class=\"bad\">–</span>".to_owned(), "lost".to_owned()),
+            (false, status @ 400..) => (format!("<span class=\"bad\">{status}</span>"), format!("{} ms", seen.took_ms)),
+            (false, status) => (format!("<span class=\"faint\">{status}</span>"), format!("{} ms", seen.took_ms)),
+        };
         let _ = write!(
             body,
-            "<tr><td>{}</td><td>{}</td><td><code>{path}</code></td><td>{}</td></tr>",
-            rfc3339(seen.at),
-            seen.method,
-            seen.status
+            "<li><span class=\"faint\">{}</span><span>{}</span><span title=\"{path}\">{path}</span>{status}<span class=\"faint r\">{took}</span></li>",
+            time(seen.at, "%H:%M:%S%.2f"),
+            escape(&seen.method),
+            path = escape(&seen.path),
         );
     }
-    body.push_str("</tbody></table>");
+    body.push_str("</ol></section>");
 }
 
-fn text(value: Option<&Json>) -> String {
-    match value {
-        None | Some(Json::Null) => String::new(),
-        Some(Json::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+/// A fault that the page can switch: its name in the form, its words, the unit of its number.
+struct Switch {
+    kind: FaultKind,
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    unit: Option<(&'static str, u64)>,
+}
+
+const SWITCHES: [Switch; 4] = [
+    Switch {
+        kind: FaultKind::Delay,
+        name: "slow",
+        label: "Slow",
+        hint: "Every answer takes longer.",
+        unit: Some(("Milliseconds", 800)),
+    },
+    Switch {
+        kind: FaultKind::LostResponse,
+        name: "lost",
+        label: "Lost answers",
+        hint: "The write happens, the answer never arrives.",
+        unit: Some(("Per cent lost", 2)),
+    },
+    Switch {
+        kind: FaultKind::Status,
+        name: "busy",
+        label: "Busy",
+        hint: "Answers 503.",
+        unit: Some(("Per cent busy", 1)),
+    },
+    Switch {
+        kind: FaultKind::RateLimit,
+        name: "limit",
+        label: "Daily limit reached",
+        hint: "Every call is refused.",
+        unit: None,
+    },
+];
+
+fn fault_form(body: &mut String, org: &Org, on: usize) {
+    let _ = write!(
+        body,
+        "<section class=\"card\"><header class=\"card-head\"><h2>Faults</h2><span class=\"small\">{on} on</span></header>\
+         <form method=\"post\" action=\"/_simulator/page\"><ul class=\"faults\">"
+    );
+    for switch in &SWITCHES {
+        let rule = org.faults.rules().iter().find(|rule| rule.fault == switch.kind);
+        let checked = if rule.is_some() { " checked" } else { "" };
+        let _ = write!(
+            body,
+            "<li><label><input type=\"checkbox\" name=\"{0}\" value=\"on\"{checked}><span><b>{1}</b><span>{2}</span></span></label>",
+            switch.name, switch.label, switch.hint
+        );
+        if let Some((unit, usual)) = switch.unit {
+            let value = rule.map_or(usual, |rule| rule.amount().unwrap_or(usual));
+            let _ = write!(
+                body,
+                "<input type=\"number\" min=\"0\" name=\"{}_amount\" aria-label=\"{unit}\" title=\"{unit}\" value=\"{value}\">",
+                switch.name
+            );
+        }
+        body.push_str("</li>");
     }
+    body.push_str(
+        "</ul><div class=\"card-body row\"><button class=\"btn btn-sm\" name=\"action\" value=\"faults\">Apply faults</button>\
+         <button class=\"btn btn-sm\" name=\"action\" value=\"revoke\">Revoke sign-in</button>\
+         <button class=\"btn btn-sm btn-quiet\" name=\"action\" value=\"expire\">Expire access tokens</button></div></form></section>",
+    );
+}
+
+fn clock(body: &mut String, org: &Org) {
+    let offset = org.small.clock_offset_ms;
+    let ahead = match offset {
+        0 => "as on this machine".to_owned(),
+        offset if offset > 0 => format!("{} s ahead of this machine", grouped(offset.unsigned_abs() / 1000)),
+        offset => format!("{} s behind this machine", grouped(offset.unsigned_abs() / 1000)),
+    };
+    let _ = write!(
+        body,
+        "<section class=\"card\"><header class=\"card-head\"><h2>Clock</h2></header><div class=\"card-body\"><p class=\"clock\">{}</p>\
+         <p class=\"small\">{} UTC, {ahead}</p><br><form class=\"row\" method=\"post\" action=\"/_simulator/page\">\
+         <button class=\"btn btn-sm\" name=\"action\" value=\"hour\">Forward 1 hour</button>\
+         <button class=\"btn btn-sm\" name=\"action\" value=\"day\">Forward 1 day</button>\
+         <button class=\"btn btn-sm btn-quiet\" name=\"action\" value=\"now\">Back to now</button></form></div></section>",
+        time(org.now(), "%H:%M:%S"),
+        time(org.now(), "%a %-d %b %Y"),
+    );
+}
+
+fn time(ms: i64, format: &str) -> String {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default().format(format).to_string()
+}
+
+/// 41,902.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Text inside HTML.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -31,9 +31,35 @@ impl Asked {
         url::form_urlencoded::parse(&self.body).find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
     }
 
-    /// The JSON body.
+    /// The JSON body of the control interface.
     pub(super) fn json(&self) -> Option<Json> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Whether the body says that it is JSON, or nothing.
+    pub(super) fn is_json(&self) -> bool {
+        self.header("content-type").is_none_or(|kind| kind.to_ascii_lowercase().contains("json"))
+    }
+
+    /// The method, or the one that a POST carries in its address.
+    pub(super) fn effective_method(&self) -> String {
+        match (self.method.as_str(), self.query("_HttpMethod")) {
+            ("POST", Some(method)) => method.to_uppercase(),
+            (method, _) => method.to_owned(),
+        }
+    }
+
+    /// Its address as a person may see it: without what a token endpoint is told.
+    pub(super) fn shown(&self) -> String {
+        if self.query.is_empty() || self.is_consent() || self.path.starts_with("/id/") {
+            return self.path.clone();
+        }
+        format!("{}?{}", self.path, self.query.chars().take(120).collect::<String>())
+    }
+
+    /// Whether it is for the page where a person allows or denies.
+    pub(super) fn is_consent(&self) -> bool {
+        self.path == "/services/oauth2/authorize"
     }
 
     /// A header as text.
@@ -43,8 +69,9 @@ impl Asked {
 
     /// The bearer token.
     pub(super) fn bearer(&self) -> Option<String> {
-        let header = self.header("authorization")?;
-        header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("OAuth ")).map(str::to_owned)
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
+        known.then(|| token.trim().to_owned())
     }
 
     /// Client id and secret by HTTP Basic.
@@ -76,7 +103,8 @@ impl Asked {
             return "identity";
         }
         let Some((_, parts)) = self.data_path() else { return "other" };
-        let method = self.method.as_str();
+        let method = self.effective_method();
+        let method = method.as_str();
         match parts.as_slice() {
             ["query" | "queryAll"] => "query",
             ["query" | "queryAll", _] => "query_more",

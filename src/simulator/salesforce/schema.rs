@@ -16,8 +16,26 @@ pub(super) struct Object {
     pub prefix: &'static str,
     /// The describe's fields in order.
     pub fields: Vec<Field>,
+    /// Its child relationships that have a name and a child in this org.
+    pub children: Vec<Child>,
+    pub deletable: bool,
+    pub mergeable: bool,
     by_name: HashMap<String, usize>,
-    describe: Json,
+    describe: String,
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+/// A child relationship: `Contacts` of an account.
+#[derive(Debug, Clone)]
+pub(super) struct Child {
+    pub name: String,
+    pub object: String,
+    pub field: String,
 }
 
 /// A field, as far as writing and querying it matter.
@@ -33,6 +51,12 @@ pub(super) struct Field {
     pub restricted: bool,
     pub unique: bool,
     pub external_id: bool,
+    pub custom: bool,
+    pub filterable: bool,
+    pub sortable: bool,
+    pub precision: u64,
+    pub scale: u64,
+    pub digits: u64,
     pub options: Vec<String>,
     pub reference_to: Vec<String>,
     pub relationship: Option<String>,
@@ -60,9 +84,17 @@ impl Object {
     }
 
     /// The whole describe for one API version (dossier 2.3).
-    pub(super) fn describe(&self, version: &str) -> Json {
-        let text = self.describe.to_string().replace("{version}", version.trim_start_matches('v'));
-        serde_json::from_str(&text).unwrap_or_default()
+    pub(super) fn describe(&self, version: &str) -> String {
+        self.describe.replace("{version}", version)
+    }
+
+    /// The describe without fields and relationships, as the resource itself shows it.
+    pub(super) fn outline(&self, version: &str) -> Json {
+        let mut whole: Json = serde_json::from_str(&self.describe(version)).unwrap_or_default();
+        if let Json::Object(members) = &mut whole {
+            members.retain(|_, value| !value.is_array());
+        }
+        whole
     }
 }
 
@@ -76,28 +108,60 @@ fn object(name: &'static str, recorded: &str, with_external_id: bool) -> Object 
     }
     let described: Vec<Json> = described.into_iter().map(|field| with_defaults(&defaults, field)).collect();
     let fields: Vec<Field> = described.iter().map(read_field).collect();
-    let mut describe = member("objectInfo");
-    if let Json::Object(describe) = &mut describe {
-        describe.insert("name".to_owned(), json!(name));
-        describe.insert("fields".to_owned(), Json::Array(described));
-        let children = recorded.get("childRelationships").cloned().unwrap_or_else(|| json!([]));
-        describe.entry("childRelationships").or_insert(children);
-        describe.entry("recordTypeInfos").or_insert_with(|| json!([]));
-    }
-    let by_name = fields.iter().enumerate().map(|(index, field)| (field.name.to_ascii_lowercase(), index)).collect();
     let prefix = match name {
         "Account" => "001",
         "Contact" => "003",
         "Opportunity" => "006",
         _ => "005",
     };
-    Object { name, prefix, fields, by_name, describe }
+    let mut describe = member("objectInfo");
+    let flag = |name: &str| describe.get(name).and_then(Json::as_bool).unwrap_or_default();
+    let (deletable, mergeable) = (flag("deletable"), flag("mergeable"));
+    let relationships = recorded.get("childRelationships").cloned().unwrap_or_else(|| json!([]));
+    let children = read_children(&relationships);
+    if let Json::Object(describe) = &mut describe {
+        let root = format!("/services/data/{{version}}/sobjects/{name}");
+        describe.insert("name".to_owned(), json!(name));
+        describe.insert("keyPrefix".to_owned(), json!(prefix));
+        describe.insert("fields".to_owned(), Json::Array(described));
+        describe.insert("childRelationships".to_owned(), described_children(relationships));
+        describe.insert("recordTypeInfos".to_owned(), json!([]));
+        let urls =
+            json!({ "sobject": root, "describe": format!("{root}/describe"), "rowTemplate": format!("{root}/{{ID}}") });
+        describe.insert("urls".to_owned(), urls);
+    }
+    let by_name = fields.iter().enumerate().map(|(index, field)| (field.name.to_ascii_lowercase(), index)).collect();
+    Object { name, prefix, fields, children, deletable, mergeable, by_name, describe: describe.to_string() }
+}
+
+fn read_children(relationships: &Json) -> Vec<Child> {
+    const HERE: [&str; 4] = ["Account", "Contact", "Opportunity", "User"];
+    let text = |child: &Json, name: &str| child.get(name).and_then(Json::as_str).map(str::to_owned);
+    let relationships = relationships.as_array().into_iter().flatten();
+    let named = relationships.filter_map(|child| {
+        Some(Child {
+            name: text(child, "relationshipName")?,
+            object: text(child, "childSObject")?,
+            field: text(child, "field")?,
+        })
+    });
+    named.filter(|child| HERE.contains(&child.object.as_str())).collect()
+}
+
+/// The recorded relationships without the recorder's own remarks.
+fn described_children(mut relationships: Json) -> Json {
+    for child in relationships.as_array_mut().into_iter().flatten() {
+        if let Json::Object(child) = child {
+            child.retain(|name, _| name != "seenIn");
+        }
+    }
+    relationships
 }
 
 fn with_defaults(defaults: &Json, field: Json) -> Json {
     let mut whole: Map<String, Json> = defaults.as_object().cloned().unwrap_or_default();
     if let Json::Object(field) = field {
-        whole.extend(field.into_iter().filter(|(name, _)| name != "confidence"));
+        whole.extend(field.into_iter().filter(|(name, _)| name != "confidence" && name != "from"));
     }
     Json::Object(whole)
 }
@@ -117,10 +181,11 @@ fn read_field(field: &Json) -> Field {
     let text = |name: &str| field.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     let flag = |name: &str| field.get(name).and_then(Json::as_bool).unwrap_or_default();
     let list = |name: &str| field.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
+    let count = |name: &str| field.get(name).and_then(Json::as_u64).unwrap_or_default();
     Field {
         name: text("name"),
         field_type: text("type"),
-        length: field.get("length").and_then(Json::as_u64).and_then(|length| usize::try_from(length).ok()).unwrap_or(0),
+        length: usize::try_from(count("length")).unwrap_or(usize::MAX),
         createable: flag("createable"),
         updateable: flag("updateable"),
         nillable: flag("nillable"),
@@ -128,6 +193,12 @@ fn read_field(field: &Json) -> Field {
         restricted: flag("restrictedPicklist"),
         unique: flag("unique"),
         external_id: flag("externalId"),
+        custom: flag("custom"),
+        filterable: flag("filterable"),
+        sortable: flag("sortable"),
+        precision: count("precision"),
+        scale: count("scale"),
+        digits: count("digits"),
         options: list("picklistValues")
             .iter()
             .filter_map(|option| option.get("value").and_then(Json::as_str).map(str::to_owned))

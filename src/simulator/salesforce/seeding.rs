@@ -1,10 +1,11 @@
 //! The org's first records, from the invented companies, people and deals.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::ids;
 use super::rest::day;
-use super::world::{Fields, Record, World, whole_second};
+use super::schema::object_named;
+use super::world::{Fields, Record, World, derive, whole_second};
 use crate::simulator::seed::{self, Company, Deal, Person};
 
 /// Records are spread over so many days before the world's beginning.
@@ -111,25 +112,18 @@ fn contact(person: &Person, companies: &[Company], here: &[usize]) -> Fields {
 }
 
 fn opportunity(deal: &Deal, now: i64) -> Fields {
-    let (closed, won) = (deal.stage.starts_with("Closed"), deal.stage == "Closed Won");
-    let probability = if won {
-        100
-    } else if closed {
-        0
-    } else {
-        50
-    };
-    fields([
+    let mut fields = fields([
         ("Name", json!(deal.name)),
         ("Amount", json!(deal.amount)),
         ("StageName", json!(deal.stage)),
-        ("Probability", json!(probability)),
-        ("IsClosed", json!(closed)),
-        ("IsWon", json!(won)),
         ("CloseDate", json!(day(now + deal.close_in_days * DAY_MS))),
         ("AccountId", json!(ids::record_id("001", deal.company as u64 + 1))),
         ("OwnerId", json!(user_id(2))),
-    ])
+    ]);
+    if let Some(object) = object_named("Opportunity") {
+        derive(object, &mut fields, &Map::new());
+    }
+    fields
 }
 
 fn put(world: &mut World, object: &'static str, prefix: &str, serial: usize, fields: Fields, now: i64, count: usize) {
@@ -146,6 +140,7 @@ fn put(world: &mut World, object: &'static str, prefix: &str, serial: usize, fie
         modified_by: user_id(1),
         deleted: false,
         master: None,
+        deleted_with: None,
     };
     world.restore(object, record);
 }

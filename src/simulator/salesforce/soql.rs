@@ -1,10 +1,21 @@
-//! A subset of SOQL: parse and evaluate (dossier 2.4).
+//! A subset of SOQL: parse, resolve against the org's objects, evaluate (dossier 2.4).
 
+mod aggregate;
+mod dates;
 mod evaluate;
 mod parse;
+mod resolve;
 
-pub(super) use evaluate::{run, value};
+pub(super) use aggregate::aggregated;
+pub(super) use evaluate::{children_of, run};
 pub(super) use parse::parse;
+pub(super) use resolve::{Column, columns, reference};
+
+/// Longest statement, characters.
+pub(super) const LONGEST: usize = 100_000;
+
+/// Rows that may be skipped.
+pub(super) const MOST_SKIPPED: usize = 2000;
 
 /// Why a statement is refused: Salesforce's code and words.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,18 +28,75 @@ impl SoqlError {
     fn malformed(message: impl Into<String>) -> Self {
         SoqlError { code: "MALFORMED_QUERY", message: message.into() }
     }
+
+    /// An error that names its place in the statement: what stands around it, a caret below, row and column.
+    fn at(code: &'static str, soql: &str, offset: usize, message: &str) -> Self {
+        let before = soql.get(..offset).unwrap_or(soql);
+        let row = before.matches('\n').count() + 1;
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before[line_start..].chars().count() + 1;
+        let line = soql[line_start..].lines().next().unwrap_or_default();
+        // As the real one, only the neighbourhood is shown.
+        let skipped = column.saturating_sub(41);
+        let shown: String = line.chars().skip(skipped).take(80).collect();
+        let caret = " ".repeat(column - 1 - skipped);
+        SoqlError { code, message: format!("\n{shown}\n{caret}^\nERROR at Row:{row}:Column:{column}\n{message}") }
+    }
 }
 
 /// A parsed statement.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Statement {
-    /// `Name` or `Owner.Email`; empty for `COUNT()`.
-    pub columns: Vec<String>,
-    pub object: String,
+    /// The text it was read from: errors quote it.
+    pub source: String,
+    /// What is selected; empty for `COUNT()`.
+    pub items: Vec<Item>,
+    pub object: Path,
+    pub alias: Option<String>,
     pub condition: Option<Condition>,
-    pub order: Vec<(String, bool)>,
+    pub group: Vec<Path>,
+    pub order: Vec<Order>,
     pub limit: Option<usize>,
     pub offset: usize,
+}
+
+/// Something selected.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Item {
+    Field(Path),
+    /// `FIELDS(ALL)` and its kin.
+    Fields(Path),
+    Aggregate {
+        function: Function,
+        path: Path,
+        alias: Option<String>,
+    },
+    /// `(SELECT … FROM Contacts)`.
+    Children(Box<Statement>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    Count,
+    CountDistinct,
+    Min,
+    Max,
+    Sum,
+    Average,
+}
+
+/// `Name` or `Owner.Email`, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    pub text: String,
+    pub offset: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Order {
+    pub path: Path,
+    pub descending: bool,
+    pub nulls_last: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +104,9 @@ pub(super) enum Condition {
     And(Vec<Condition>),
     Or(Vec<Condition>),
     Not(Box<Condition>),
-    Compare { field: String, operator: Operator, value: Literal },
-    In { field: String, values: Vec<Literal>, negated: bool },
+    Compare { path: Path, operator: Operator, value: Literal },
+    In { path: Path, values: Vec<Literal>, negated: bool },
+    InQuery { path: Path, query: Box<Statement>, negated: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,4 +129,6 @@ pub(super) enum Literal {
     /// Epoch milliseconds.
     Instant(i64),
     Date(String),
+    /// `TODAY`, `LAST_N_DAYS:3`.
+    Period(String),
 }

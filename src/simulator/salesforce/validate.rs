@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bigdecimal::{BigDecimal, RoundingMode};
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value as Json, json};
 
@@ -83,25 +84,72 @@ pub(super) fn fields(
         if name.eq_ignore_ascii_case("attributes") || (name.eq_ignore_ascii_case("id") && updating.is_some()) {
             continue;
         }
-        let field = object.field(name).ok_or_else(|| {
-            let message = format!("No such column '{name}' on sobject of type {}", object.name);
-            RecordError::new("INVALID_FIELD", message)
-        })?;
-        let writable = if updating.is_some() { field.updateable } else { field.createable };
-        if !writable {
-            let message = format!(
-                "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.",
-                field.name
-            );
-            return Err(RecordError::of("INVALID_FIELD_FOR_INSERT_UPDATE", message, &field.name));
-        }
-        let value = checked(world, field, value)?;
+        let Some(field) = object.field(name) else {
+            let (field, id) = by_relationship(world, object, name, value)?;
+            writable(field, updating)?;
+            fields.insert(field.name.clone(), id);
+            continue;
+        };
+        writable(field, updating)?;
+        let value = checked(world, object, field, value)?;
         fields.insert(field.name.clone(), value);
     }
     if updating.is_none() {
         fields.retain(|_, value| !value.is_null());
     }
     Ok(fields)
+}
+
+/// Refuses values whose very spelling is wrong: in a collection those fail the whole request.
+pub(super) fn spelling(object: &Object, given: &Map<String, Json>) -> Result<(), RecordError> {
+    for (name, value) in given {
+        if let Some(field) = object.field(name) {
+            spelled(field, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn writable(field: &Field, updating: Option<&str>) -> Result<(), RecordError> {
+    if if updating.is_some() { field.updateable } else { field.createable } {
+        return Ok(());
+    }
+    let message = format!(
+        "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.",
+        field.name
+    );
+    Err(RecordError::of("INVALID_FIELD_FOR_INSERT_UPDATE", message, &field.name))
+}
+
+/// `"Account": { "Ext__c": "A-17" }` in place of `AccountId` (dossier 2.5).
+fn by_relationship<'o>(
+    world: &World,
+    object: &'o Object,
+    name: &str,
+    value: &Json,
+) -> Result<(&'o Field, Json), RecordError> {
+    let no_such = || {
+        let message = format!("No such column '{name}' on sobject of type {}", object.name);
+        RecordError::new("INVALID_FIELD", message)
+    };
+    let field = object
+        .fields
+        .iter()
+        .find(|field| field.relationship.as_deref().is_some_and(|given| given.eq_ignore_ascii_case(name)))
+        .ok_or_else(no_such)?;
+    let members = value.as_object().ok_or_else(no_such)?;
+    let parent = field.reference_to.iter().find_map(|name| object_named(name)).ok_or_else(no_such)?;
+    let key = members.iter().find(|(name, _)| !name.eq_ignore_ascii_case("attributes"));
+    let (key, text) = key.and_then(|(key, text)| Some((key, text.as_str()?))).ok_or_else(no_such)?;
+    let key = parent.field(key).filter(|field| field.external_id || field.name == "Id").ok_or_else(no_such)?;
+    match world.by_unique(parent, &key.name, text) {
+        Some(found) => Ok((field, json!(found.id))),
+        None => {
+            let message =
+                format!("Foreign key external ID: {text} not found for field {} in entity {}", key.name, parent.name);
+            Err(RecordError::new("INVALID_FIELD", message))
+        }
+    }
 }
 
 /// Refuses a new record that lacks a required field.
@@ -115,25 +163,67 @@ pub(super) fn required(object: &Object, fields: &Fields) -> Result<(), RecordErr
     if missing.is_empty() { Ok(()) } else { Err(RecordError::required(&missing)) }
 }
 
-fn checked(world: &World, field: &Field, value: &Json) -> Result<Json, RecordError> {
-    if value.is_null() || value.as_str().is_some_and(str::is_empty) {
+fn checked(world: &World, object: &Object, field: &Field, value: &Json) -> Result<Json, RecordError> {
+    let value = spelled(field, value)?;
+    match (&value, field.field_type.as_str()) {
+        (Json::Null, _) => Ok(value),
+        (_, "reference") => reference(world, object, field, &value),
+        (Json::String(given), "boolean" | "date" | "datetime") => Ok(json!(given)),
+        (Json::String(given), _) => text(field, given),
+        (Json::Number(number), _) => ranged(field, number),
+        _ => Ok(value),
+    }
+}
+
+/// A value in the canonical spelling of its type; empty text is null.
+fn spelled(field: &Field, value: &Json) -> Result<Json, RecordError> {
+    if value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty()) {
         return Ok(Json::Null);
     }
     let wrong = || {
-        let message = format!("Cannot deserialize instance of {} from {value}", field.field_type);
-        RecordError::of("INVALID_TYPE_ON_FIELD_IN_RECORD", message, &field.name)
+        let kind = match value {
+            Json::String(_) => "VALUE_STRING",
+            Json::Number(_) => "VALUE_NUMBER",
+            Json::Bool(_) => "VALUE_BOOLEAN",
+            Json::Array(_) => "START_ARRAY",
+            _ => "START_OBJECT",
+        };
+        let message = format!(
+            "Cannot deserialize instance of {} from {kind} value {value} or request may be missing a required field",
+            field.field_type
+        );
+        RecordError::of("JSON_PARSER_ERROR", message, &field.name)
     };
     match field.field_type.as_str() {
         "boolean" => match value {
             Json::Bool(_) => Ok(value.clone()),
+            Json::String(text) => {
+                text.to_ascii_lowercase().parse().map(|boolean: bool| json!(boolean)).map_err(|_| wrong())
+            }
             _ => Err(wrong()),
         },
         "int" | "double" | "currency" | "percent" | "long" => number(field, value).ok_or_else(wrong),
         "date" => day(value).ok_or_else(wrong),
         "datetime" => instant(value).ok_or_else(wrong),
-        "reference" => reference(world, field, value),
-        _ => text(field, value.as_str().ok_or_else(wrong)?),
+        _ => value.as_str().map(|text| json!(text)).ok_or_else(wrong),
     }
+}
+
+/// A number as the field keeps it: rounded to its decimals, within its digits.
+fn ranged(field: &Field, number: &serde_json::Number) -> Result<Json, RecordError> {
+    let outside = || {
+        let message = format!("{}: value outside of valid range on numeric field: {number}", field.name);
+        RecordError::of("NUMBER_OUTSIDE_VALID_RANGE", message, &field.name)
+    };
+    let exact: BigDecimal = number.to_string().parse().map_err(|_| outside())?;
+    let whole = if field.field_type == "int" { field.digits } else { field.precision.saturating_sub(field.scale) };
+    let limit = BigDecimal::new(1.into(), -i64::try_from(whole).unwrap_or(18));
+    let rounded = exact.with_scale_round(i64::try_from(field.scale).unwrap_or_default(), RoundingMode::HalfUp);
+    if whole > 0 && rounded.abs() >= limit {
+        return Err(outside());
+    }
+    let plain = rounded.normalized().to_plain_string();
+    serde_json::from_str::<serde_json::Number>(&plain).map(Json::Number).map_err(|_| outside())
 }
 
 fn text(field: &Field, text: &str) -> Result<Json, RecordError> {
@@ -152,31 +242,40 @@ fn text(field: &Field, text: &str) -> Result<Json, RecordError> {
     Ok(json!(text.trim_end()))
 }
 
-fn reference(world: &World, field: &Field, value: &Json) -> Result<Json, RecordError> {
+fn reference(world: &World, object: &Object, field: &Field, value: &Json) -> Result<Json, RecordError> {
     let given = value.as_str().unwrap_or_default();
-    let id = ids::normalise(given).ok_or_else(|| {
-        RecordError::of("MALFORMED_ID", format!("{}: id value of incorrect type: {given}", field.name), &field.name)
-    })?;
+    let malformed =
+        || RecordError::of("MALFORMED_ID", format!("{}: id value of incorrect type: {given}", field.name), &field.name);
+    let id = ids::normalise(given).ok_or_else(malformed)?;
     let known = field.reference_to.iter().filter_map(|name| object_named(name)).collect::<Vec<_>>();
     if known.is_empty() {
         return Ok(json!(id));
     }
-    let found = known.iter().find_map(|object| world.record(object, &id)).filter(|record| !record.deleted);
-    if found.is_some() {
-        Ok(json!(id))
-    } else {
-        Err(RecordError::of("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &field.name))
+    if !known.iter().any(|object| id.starts_with(object.prefix)) {
+        return Err(malformed());
     }
+    let found = known.iter().find_map(|object| world.record(object, &id)).filter(|record| !record.deleted);
+    let Some(found) = found else {
+        return Err(RecordError::of("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &field.name));
+    };
+    if field.name == "OwnerId" && found.fields.get("IsActive") == Some(&Json::Bool(false)) {
+        let owned = object.name.to_lowercase();
+        let message = format!("operation performed with inactive user [{id}] as owner of {owned}");
+        return Err(RecordError::new("INACTIVE_OWNER_OR_USER", message));
+    }
+    Ok(json!(id))
 }
 
 fn number(field: &Field, value: &Json) -> Option<Json> {
     let number = match value {
-        Json::Number(_) => value.clone(),
-        Json::String(text) => serde_json::from_str::<serde_json::Number>(text).ok().map(Json::Number)?,
+        Json::Number(number) => number.clone(),
+        Json::String(text) => serde_json::from_str::<serde_json::Number>(text).ok()?,
         _ => return None,
     };
-    let whole = number.to_string().parse::<f64>().is_ok_and(|number| number.fract() == 0.0);
-    (field.field_type != "int" || whole).then_some(number)
+    // A number of absurd size is no number here, whatever its exponent says.
+    let size = number.to_string().parse::<f64>().ok().filter(|size| size.abs() < 1e30)?;
+    let small = size == 0.0 || size.abs() > 1e-30;
+    (small && (field.field_type != "int" || size.fract() == 0.0)).then_some(Json::Number(number))
 }
 
 fn day(value: &Json) -> Option<Json> {

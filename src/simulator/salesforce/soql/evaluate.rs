@@ -1,220 +1,397 @@
 //! From a statement to rows.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
-use serde_json::Value as Json;
-
-use super::super::schema::{Field, Object, object_named};
+use super::super::ids;
+use super::super::schema::{Field, Object};
 use super::super::world::{Record, World};
-use super::{Condition, Literal, Operator, SoqlError, Statement};
-use crate::simulator::salesforce::rest::{parse_stamp, system_value};
+use super::resolve::{self, Accessor, Held, reference};
+use super::{Condition, Literal, Operator, Order, Path, SoqlError, Statement, dates};
 
-/// One row of a result: the record, to be written with the statement's columns.
-pub(in super::super) type Row = String;
+/// A condition whose names and values are resolved.
+enum Test {
+    All(Vec<Test>),
+    Any(Vec<Test>),
+    Not(Box<Test>),
+    Compare { accessor: Accessor, operator: Operator, wanted: Wanted },
+    OneOf { accessor: Accessor, texts: HashSet<String>, others: Vec<Wanted>, negated: bool },
+}
+
+enum Wanted {
+    Null,
+    Text(String),
+    Number(f64),
+    Boolean(bool),
+    Instant(i64),
+    /// From the first to before the second.
+    Instants(i64, i64),
+    Days(String, String),
+}
+
+/// What conditions are judged with.
+struct Judge<'w> {
+    world: &'w World,
+    now: i64,
+}
 
 /// The object of a statement and the ids of its rows.
 pub(in super::super) fn run(
     world: &World,
     statement: &Statement,
     with_deleted: bool,
-) -> Result<(&'static Object, Vec<Row>), SoqlError> {
-    let object = object_named(&statement.object).ok_or_else(|| SoqlError {
-        code: "INVALID_TYPE",
-        message: format!("sObject type '{}' is not supported.", statement.object),
-    })?;
-    for column in &statement.columns {
-        check_column(object, column)?;
-    }
-    if let Some(condition) = &statement.condition {
-        check(object, condition)?;
-    }
-    for (field, _) in &statement.order {
-        check_column(object, field)?;
-    }
-    let Some(table) = world.tables.get(object.name) else { return Ok((object, Vec::new())) };
+    now: i64,
+) -> Result<(&'static Object, Vec<String>), SoqlError> {
+    let object = resolve::object(statement)?;
+    let rows = selected(world, object, statement, with_deleted, now)?;
+    Ok((object, rows.into_iter().map(|record| record.id.clone()).collect()))
+}
+
+/// The records of a statement in its order.
+pub(super) fn selected<'w>(
+    world: &'w World,
+    object: &'static Object,
+    statement: &Statement,
+    with_deleted: bool,
+    now: i64,
+) -> Result<Vec<&'w Record>, SoqlError> {
+    let judge = Judge { world, now };
+    let test = statement.condition.as_ref().map(|condition| judge.test(object, statement, condition)).transpose()?;
+    let order = ordering(object, statement)?;
+    let Some(table) = world.tables.get(object.name) else { return Ok(Vec::new()) };
     let fits = |record: &&Record| {
-        (with_deleted || !record.deleted)
-            && statement.condition.as_ref().is_none_or(|condition| holds(world, object, record, condition))
+        (with_deleted || !record.deleted) && test.as_ref().is_none_or(|test| judge.holds(record, test))
     };
-    let mut rows: Vec<&Record> = match statement.condition.as_ref().and_then(stamp_bound) {
+    let mut rows: Vec<&Record> = match test.as_ref().and_then(stamp_bound) {
         Some(since) => table.since(since).filter(fits).collect(),
-        None => match statement.condition.as_ref().and_then(id_list) {
-            Some(ids) => ids.iter().filter_map(|id| world.record(object, id)).filter(fits).collect(),
+        None => match test.as_ref().and_then(id_list) {
+            Some(ids) => {
+                let mut found: Vec<&Record> = ids.iter().filter_map(|id| table.records.get(id)).filter(fits).collect();
+                found.sort_by(|a, b| a.id.cmp(&b.id));
+                found
+            }
             None => table.records.values().filter(fits).collect(),
         },
     };
-    for (field, descending) in statement.order.iter().rev() {
-        rows.sort_by(|a, b| {
-            let order = compare_json(&value(world, object, a, field), &value(world, object, b, field));
-            if *descending { order.reverse() } else { order }
-        });
-    }
-    let rows = rows.into_iter().skip(statement.offset).take(statement.limit.unwrap_or(usize::MAX));
-    Ok((object, rows.map(|record| record.id.clone()).collect()))
+    sort(world, &mut rows, &order);
+    Ok(rows.into_iter().skip(statement.offset).take(statement.limit.unwrap_or(usize::MAX)).collect())
 }
 
-/// The value of a column of a record: its own, the system's, or its parent's.
-pub(in super::super) fn value(world: &World, object: &Object, record: &Record, column: &str) -> Json {
-    if let Some((relationship, rest)) = column.split_once('.') {
-        let parent = parent(object, relationship).and_then(|field| {
-            let id = record.fields.get(&field.name)?.as_str()?;
-            field
-                .reference_to
-                .iter()
-                .filter_map(|name| object_named(name))
-                .find_map(|object| Some((object, world.record(object, id)?)))
+/// The records below one parent that a nested statement selects. The statement has passed [`check`].
+pub(in super::super) fn children_of<'w>(
+    world: &'w World,
+    object: &'static Object,
+    link: &Field,
+    statement: &Statement,
+    parent: &str,
+    now: i64,
+) -> Vec<&'w Record> {
+    let whole = Statement { limit: None, offset: 0, ..statement.clone() };
+    let rows = selected(world, object, &whole, false, now).unwrap_or_default();
+    let rows = rows.into_iter().filter(|record| reference(record, link) == Some(parent));
+    rows.skip(statement.offset).take(statement.limit.unwrap_or(usize::MAX)).collect()
+}
+
+/// Whether a statement's conditions and order are sound.
+pub(super) fn check(object: &'static Object, statement: &Statement) -> Result<(), SoqlError> {
+    selected(&World::default(), object, statement, false, 0).map(|_| ())
+}
+
+impl Judge<'_> {
+    fn test(&self, object: &'static Object, statement: &Statement, condition: &Condition) -> Result<Test, SoqlError> {
+        let all = |terms: &[Condition]| -> Result<Vec<Test>, SoqlError> {
+            terms.iter().map(|term| self.test(object, statement, term)).collect()
+        };
+        Ok(match condition {
+            Condition::And(terms) => Test::All(all(terms)?),
+            Condition::Or(terms) => Test::Any(all(terms)?),
+            Condition::Not(term) => Test::Not(Box::new(self.test(object, statement, term)?)),
+            Condition::Compare { path, operator, value } => {
+                let accessor = filterable(object, statement, path)?;
+                let wanted = self.wanted(statement, path, &accessor, value, *operator == Operator::Like)?;
+                suits(statement, path, accessor.field, *operator)?;
+                Test::Compare { accessor, operator: *operator, wanted }
+            }
+            Condition::In { path, values, negated } => {
+                let accessor = filterable(object, statement, path)?;
+                let mut texts = HashSet::new();
+                let mut others = Vec::new();
+                for value in values {
+                    match self.wanted(statement, path, &accessor, value, false)? {
+                        Wanted::Text(text) => {
+                            texts.insert(text);
+                        }
+                        other => others.push(other),
+                    }
+                }
+                Test::OneOf { accessor, texts, others, negated: *negated }
+            }
+            Condition::InQuery { path, query, negated } => {
+                let accessor = filterable(object, statement, path)?;
+                let texts = self.inner(query)?;
+                Test::OneOf { accessor, texts, others: Vec::new(), negated: *negated }
+            }
+        })
+    }
+
+    fn inner(&self, query: &Statement) -> Result<HashSet<String>, SoqlError> {
+        let object = resolve::object(query)?;
+        let [super::Item::Field(path)] = query.items.as_slice() else {
+            return Err(SoqlError::malformed("a semi join sub-select must select exactly one field"));
+        };
+        let accessor = resolve::accessor(object, query, path)?;
+        let rows = selected(self.world, object, query, false, self.now)?;
+        let texts = rows.into_iter().filter_map(|record| match accessor.of(self.world, record) {
+            Held::Text(text) => Some(folded(accessor.field, text)),
+            _ => None,
         });
-        return parent.map_or(Json::Null, |(object, record)| value(world, object, record, rest));
+        Ok(texts.collect())
     }
-    match object.field(column) {
-        Some(field) => {
-            system_value(record, &field.name).or_else(|| record.fields.get(&field.name).cloned()).unwrap_or(Json::Null)
+
+    fn wanted(
+        &self,
+        statement: &Statement,
+        path: &Path,
+        accessor: &Accessor,
+        literal: &Literal,
+        pattern: bool,
+    ) -> Result<Wanted, SoqlError> {
+        let field = accessor.field;
+        let kind = field.field_type.as_str();
+        let wrong = |kind: &str, quotes: &str| {
+            let message = format!(
+                "value of filter criterion for field '{}' must be of type {kind} and {quotes} be enclosed in quotes",
+                field.name
+            );
+            Err(SoqlError::at("INVALID_FIELD", &statement.source, path.offset, &message))
+        };
+        match (kind, literal) {
+            (_, Literal::Null) => Ok(Wanted::Null),
+            ("boolean", Literal::Boolean(boolean)) => Ok(Wanted::Boolean(*boolean)),
+            ("boolean", _) => wrong("boolean", "should not"),
+            ("int" | "long" | "double" | "currency" | "percent", Literal::Number(number)) => {
+                Ok(Wanted::Number(*number))
+            }
+            ("int" | "long" | "double" | "currency" | "percent", _) => wrong(kind, "should not"),
+            ("date", Literal::Date(day)) => Ok(Wanted::Text(day.clone())),
+            ("datetime", Literal::Instant(at)) => Ok(Wanted::Instant(*at)),
+            ("date", Literal::Period(word)) => match dates::days(word, self.now) {
+                Some((from, to)) => Ok(Wanted::Days(from.to_string(), to.to_string())),
+                None => wrong("date", "should not"),
+            },
+            ("datetime", Literal::Period(word)) => {
+                let days = dates::days(word, self.now);
+                match days.and_then(|(from, to)| Some((dates::begins(from)?, dates::begins(to)?))) {
+                    Some((from, to)) => Ok(Wanted::Instants(from, to)),
+                    None => wrong("dateTime", "should not"),
+                }
+            }
+            ("date", _) => wrong("date", "should not"),
+            ("datetime", _) => wrong("dateTime", "should not"),
+            ("id" | "reference", Literal::Text(text)) if !pattern => {
+                ids::normalise(text).map(Wanted::Text).ok_or_else(|| {
+                    let message = format!("invalid ID field: {text}");
+                    SoqlError::at("INVALID_QUERY_FILTER_OPERATOR", &statement.source, path.offset, &message)
+                })
+            }
+            (_, Literal::Text(text)) if pattern => Ok(Wanted::Text(text.to_lowercase())),
+            (_, Literal::Text(text)) => Ok(Wanted::Text(folded(field, text))),
+            _ => wrong("string", "should"),
         }
-        None => Json::Null,
     }
+
+    fn holds(&self, record: &Record, test: &Test) -> bool {
+        match test {
+            Test::All(terms) => terms.iter().all(|term| self.holds(record, term)),
+            Test::Any(terms) => terms.iter().any(|term| self.holds(record, term)),
+            Test::Not(term) => !self.holds(record, term),
+            Test::Compare { accessor, operator, wanted } => {
+                compare(accessor.field, accessor.of(self.world, record), *operator, wanted)
+            }
+            Test::OneOf { accessor, texts, others, negated } => {
+                let held = accessor.of(self.world, record);
+                let listed = match held {
+                    Held::Text(text) => texts.contains(&folded(accessor.field, text)),
+                    _ => false,
+                };
+                let found = listed || others.iter().any(|other| compare(accessor.field, held, Operator::Equal, other));
+                found != *negated
+            }
+        }
+    }
+}
+
+fn filterable(object: &'static Object, statement: &Statement, path: &Path) -> Result<Accessor, SoqlError> {
+    let accessor = resolve::accessor(object, statement, path)?;
+    if accessor.field.filterable && accessor.field.field_type != "address" {
+        return Ok(accessor);
+    }
+    let message = format!("field '{}' can not be filtered in a query call", accessor.field.name);
+    Err(SoqlError::at("INVALID_FIELD", &statement.source, path.offset, &message))
+}
+
+fn suits(statement: &Statement, path: &Path, field: &Field, operator: Operator) -> Result<(), SoqlError> {
+    let kind = field.field_type.as_str();
+    let ordered =
+        matches!(operator, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual);
+    let is_text = !matches!(
+        kind,
+        "id" | "reference" | "boolean" | "int" | "long" | "double" | "currency" | "percent" | "date" | "datetime"
+    );
+    let wrong = match operator {
+        Operator::Like => !is_text,
+        _ => ordered && kind == "boolean",
+    };
+    if !wrong {
+        return Ok(());
+    }
+    let message = format!("invalid operator on {kind} field");
+    Err(SoqlError::at("INVALID_QUERY_FILTER_OPERATOR", &statement.source, path.offset, &message))
 }
 
 /// A bound of the stamp's index that every row must meet, if the statement has one.
-fn stamp_bound(condition: &Condition) -> Option<i64> {
-    match condition {
-        Condition::Compare {
-            field,
-            operator: Operator::Greater | Operator::GreaterOrEqual,
-            value: Literal::Instant(at),
-        } if field.eq_ignore_ascii_case("SystemModstamp") => Some(*at),
-        Condition::And(terms) => terms.iter().find_map(stamp_bound),
+fn stamp_bound(test: &Test) -> Option<i64> {
+    match test {
+        Test::Compare {
+            accessor,
+            operator: Operator::Greater | Operator::GreaterOrEqual | Operator::Equal,
+            wanted: Wanted::Instant(at),
+        } if accessor.steps.is_empty() && accessor.field.name == "SystemModstamp" => Some(*at),
+        Test::All(terms) => terms.iter().filter_map(stamp_bound).max(),
         _ => None,
     }
 }
 
-/// The ids that a statement asks for, if that is all it asks.
-fn id_list(condition: &Condition) -> Option<Vec<String>> {
-    match condition {
-        Condition::In { field, values, negated: false } if field.eq_ignore_ascii_case("Id") => values
-            .iter()
-            .map(|value| match value {
-                Literal::Text(text) => Some(text.clone()),
-                _ => None,
-            })
-            .collect(),
+/// The ids that every row must be one of, if the statement has such.
+fn id_list(test: &Test) -> Option<&HashSet<String>> {
+    match test {
+        Test::OneOf { accessor, texts, others, negated: false }
+            if accessor.steps.is_empty() && accessor.field.name == "Id" && others.is_empty() =>
+        {
+            Some(texts)
+        }
+        Test::All(terms) => terms.iter().find_map(id_list),
         _ => None,
     }
 }
 
-fn check(object: &Object, condition: &Condition) -> Result<(), SoqlError> {
-    match condition {
-        Condition::And(terms) | Condition::Or(terms) => terms.iter().try_for_each(|term| check(object, term)),
-        Condition::Not(term) => check(object, term),
-        Condition::Compare { field, .. } | Condition::In { field, .. } => check_column(object, field),
-    }
-}
-
-fn check_column(object: &Object, column: &str) -> Result<(), SoqlError> {
-    let no_such = |column: &str| SoqlError {
-        code: "INVALID_FIELD",
-        message: format!(
-            "No such column '{column}' on entity '{}'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name.",
-            object.name
-        ),
-    };
-    match column.split_once('.') {
-        None if object.field(column).is_some() => Ok(()),
-        None => Err(no_such(column)),
-        Some((relationship, rest)) => {
-            let field = parent(object, relationship).ok_or_else(|| SoqlError {
-                code: "INVALID_FIELD",
-                message: format!("Didn't understand relationship '{relationship}' in field path."),
-            })?;
-            let parents: Vec<_> = field.reference_to.iter().filter_map(|name| object_named(name)).collect();
-            if parents.iter().any(|parent| check_column(parent, rest).is_ok()) { Ok(()) } else { Err(no_such(rest)) }
-        }
-    }
-}
-
-fn parent<'o>(object: &'o Object, relationship: &str) -> Option<&'o Field> {
-    object
-        .fields
-        .iter()
-        .find(|field| field.relationship.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(relationship)))
-}
-
-fn holds(world: &World, object: &Object, record: &Record, condition: &Condition) -> bool {
-    match condition {
-        Condition::And(terms) => terms.iter().all(|term| holds(world, object, record, term)),
-        Condition::Or(terms) => terms.iter().any(|term| holds(world, object, record, term)),
-        Condition::Not(term) => !holds(world, object, record, term),
-        Condition::Compare { field, operator, value: literal } => {
-            compare(&value(world, object, record, field), *operator, literal)
-        }
-        Condition::In { field, values, negated } => {
-            let held = value(world, object, record, field);
-            let found = values.iter().any(|literal| compare(&held, Operator::Equal, literal));
-            found != *negated
-        }
-    }
-}
-
-fn compare(held: &Json, operator: Operator, literal: &Literal) -> bool {
-    if let (Operator::Like, Literal::Text(pattern)) = (operator, literal) {
-        return held.as_str().is_some_and(|text| like(&text.to_lowercase(), &pattern.to_lowercase()));
-    }
-    let order = match literal {
-        Literal::Null => {
+fn compare(field: &Field, held: Held<'_>, operator: Operator, wanted: &Wanted) -> bool {
+    let order = match (held, wanted) {
+        (held, Wanted::Null) => {
             return match operator {
-                Operator::Equal => held.is_null(),
-                Operator::NotEqual => !held.is_null(),
+                Operator::Equal => held == Held::Null,
+                Operator::NotEqual => held != Held::Null,
                 _ => false,
             };
         }
-        Literal::Text(text) => held.as_str().map(|held| same_case(held).cmp(&same_case(text))),
-        Literal::Number(number) => held.to_string().parse::<f64>().ok().and_then(|held| held.partial_cmp(number)),
-        Literal::Boolean(boolean) => held.as_bool().map(|held| held.cmp(boolean)),
-        Literal::Instant(at) => held.as_str().and_then(parse_stamp).map(|held| held.cmp(at)),
-        Literal::Date(day) => held.as_str().map(|held| held.get(..10).unwrap_or(held).cmp(day.as_str())),
+        (Held::Text(text), Wanted::Text(pattern)) if operator == Operator::Like => {
+            return like(&text.to_lowercase(), pattern);
+        }
+        (Held::Text(text), Wanted::Text(wanted)) => Some(folded(field, text).as_str().cmp(wanted)),
+        (Held::Text(day), Wanted::Days(from, to)) => Some(within(day, from.as_str(), to.as_str())),
+        (Held::Number(held), Wanted::Number(wanted)) => held.partial_cmp(wanted),
+        (Held::Boolean(held), Wanted::Boolean(wanted)) => Some(held.cmp(wanted)),
+        (Held::Instant(held), Wanted::Instant(wanted)) => Some(held.cmp(wanted)),
+        (Held::Instant(held), Wanted::Instants(from, to)) => Some(within(held, *from, *to)),
+        _ => None,
     };
     match (operator, order) {
         (Operator::NotEqual, None) => true,
-        (_, None) => false,
+        (_, None) | (Operator::Like, _) => false,
         (Operator::Equal, Some(order)) => order == Ordering::Equal,
         (Operator::NotEqual, Some(order)) => order != Ordering::Equal,
         (Operator::Less, Some(order)) => order == Ordering::Less,
         (Operator::LessOrEqual, Some(order)) => order != Ordering::Greater,
         (Operator::Greater, Some(order)) => order == Ordering::Greater,
         (Operator::GreaterOrEqual, Some(order)) => order != Ordering::Less,
-        (Operator::Like, Some(_)) => false,
     }
 }
 
-/// Text compares without case, trailing blanks do not count; a 15-character id equals its 18-character form.
-fn same_case(text: &str) -> String {
-    text.trim_end().to_lowercase()
+/// Before, in, or after a period.
+fn within<T: PartialOrd>(held: T, from: T, to: T) -> Ordering {
+    if held < from {
+        Ordering::Less
+    } else if held < to {
+        Ordering::Equal
+    } else {
+        Ordering::Greater
+    }
 }
 
-fn compare_json(a: &Json, b: &Json) -> Ordering {
-    match (a, b) {
-        (Json::Null, Json::Null) => Ordering::Equal,
-        (Json::Null, _) => Ordering::Less,
-        (_, Json::Null) => Ordering::Greater,
-        (Json::Number(a), Json::Number(b)) => {
-            let number = |number: &serde_json::Number| number.to_string().parse::<f64>().unwrap_or_default();
-            number(a).total_cmp(&number(b))
-        }
-        (a, b) => {
-            let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_lowercase);
-            text(a).cmp(&text(b))
-        }
+/// Text compares without case, trailing blanks do not count; ids compare as they are.
+fn folded(field: &Field, text: &str) -> String {
+    if matches!(field.field_type.as_str(), "id" | "reference" | "date") {
+        text.to_owned()
+    } else {
+        text.trim_end().to_lowercase()
     }
+}
+
+struct Sort {
+    accessor: Accessor,
+    descending: bool,
+    nulls_last: bool,
+}
+
+fn ordering(object: &'static Object, statement: &Statement) -> Result<Vec<Sort>, SoqlError> {
+    let sort = |order: &Order| {
+        let accessor = resolve::accessor(object, statement, &order.path)?;
+        if accessor.field.sortable {
+            return Ok(Sort { accessor, descending: order.descending, nulls_last: order.nulls_last });
+        }
+        let message = format!("field '{}' can not be sorted in a query call", accessor.field.name);
+        Err(SoqlError::at("INVALID_FIELD", &statement.source, order.path.offset, &message))
+    };
+    statement.order.iter().map(sort).collect()
+}
+
+#[derive(PartialEq, PartialOrd)]
+enum Key {
+    Boolean(bool),
+    Number(f64),
+    Instant(i64),
+    Text(String),
+}
+
+fn sort(world: &World, rows: &mut Vec<&Record>, order: &[Sort]) {
+    if order.is_empty() {
+        return;
+    }
+    let key = |record: &Record, sort: &Sort| match sort.accessor.of(world, record) {
+        Held::Null => None,
+        Held::Text(text) => Some(Key::Text(folded(sort.accessor.field, text))),
+        Held::Number(number) => Some(Key::Number(number)),
+        Held::Boolean(boolean) => Some(Key::Boolean(boolean)),
+        Held::Instant(at) => Some(Key::Instant(at)),
+    };
+    // Keys are worked out once a row, not once a comparison.
+    let mut keyed: Vec<(Vec<Option<Key>>, &Record)> =
+        rows.drain(..).map(|record| (order.iter().map(|sort| key(record, sort)).collect(), record)).collect();
+    keyed.sort_by(|(a, _), (b, _)| {
+        let parts = order.iter().zip(a.iter().zip(b)).map(|(sort, (a, b))| match (a, b) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) if sort.nulls_last => Ordering::Greater,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) if sort.nulls_last => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(a), Some(b)) => {
+                let order = a.partial_cmp(b).unwrap_or(Ordering::Equal);
+                if sort.descending { order.reverse() } else { order }
+            }
+        });
+        parts.fold(Ordering::Equal, Ordering::then)
+    });
+    rows.extend(keyed.into_iter().map(|(_, record)| record));
 }
 
 /// `%` any text, `_` one letter, `\%` and `\_` themselves.
 fn like(text: &str, pattern: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
     // Which prefixes of the pattern match the text so far.
     let mut reached = vec![false; pattern.len() + 1];
     reached[0] = true;
     spread(&pattern, &mut reached);
-    for letter in text {
+    for letter in text.chars() {
         let mut next = vec![false; pattern.len() + 1];
         for (at, _) in reached.iter().enumerate().filter(|(at, reached)| **reached && *at < pattern.len()) {
             match pattern[at] {

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, NaiveDate};
 
-use super::{Condition, Literal, Operator, SoqlError, Statement};
+use super::{
+    Condition, Function, Item, LONGEST, Literal, MOST_SKIPPED, Operator, Order, Path, SoqlError, Statement, dates,
+};
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -14,7 +16,10 @@ enum Token {
 
 /// Parses a statement.
 pub(in super::super) fn parse(soql: &str) -> Result<Statement, SoqlError> {
-    let mut parser = Parser { tokens: tokens(soql)?, at: 0, depth: 0 };
+    if soql.chars().count() > LONGEST {
+        return Err(SoqlError::malformed(format!("SOQL statements cannot be longer than {LONGEST} characters.")));
+    }
+    let mut parser = Parser { soql, tokens: tokens(soql)?, at: 0, depth: 0 };
     let statement = parser.statement()?;
     if parser.at < parser.tokens.len() {
         return Err(parser.unexpected());
@@ -27,115 +32,209 @@ fn tokens(soql: &str) -> Result<Vec<(Token, usize)>, SoqlError> {
     let mut tokens = Vec::new();
     let mut rest = soql;
     while let Some(first) = rest.chars().next() {
-        let column = soql.len() - rest.len() + 1;
+        let offset = soql.len() - rest.len();
         if first.is_whitespace() {
             rest = &rest[first.len_utf8()..];
         } else if first == '\'' {
-            let (text, after) = quoted(&rest[1..], column)?;
-            tokens.push((Token::Text(text), column));
+            let (text, after) = quoted(soql, &rest[1..], offset)?;
+            tokens.push((Token::Text(text), offset));
             rest = after;
         } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
-            tokens.push((Token::Symbol(symbol), column));
+            tokens.push((Token::Symbol(symbol), offset));
             rest = &rest[symbol.len()..];
         } else {
             let end =
                 rest.find(|letter: char| !(letter.is_alphanumeric() || "_.:+-".contains(letter))).unwrap_or(rest.len());
             if end == 0 {
-                return Err(at(column, &format!("unexpected token: '{first}'")));
+                return Err(at(soql, offset, &format!("unexpected token: '{first}'")));
             }
-            tokens.push((Token::Word(rest[..end].to_owned()), column));
+            tokens.push((Token::Word(rest[..end].to_owned()), offset));
             rest = &rest[end..];
         }
     }
     Ok(tokens)
 }
 
-fn quoted(rest: &str, column: usize) -> Result<(String, &str), SoqlError> {
+fn quoted<'s>(soql: &str, rest: &'s str, offset: usize) -> Result<(String, &'s str), SoqlError> {
     let mut text = String::new();
     let mut letters = rest.char_indices();
     while let Some((index, letter)) = letters.next() {
         match letter {
+            '\'' if text.len() > LONGEST_TEXT => return Err(at(soql, offset, "string literal too long")),
             '\'' => return Ok((text, &rest[index + 1..])),
             '\\' => match letters.next().map(|(_, escaped)| escaped) {
-                Some('n') => text.push('\n'),
-                Some('r') => text.push('\r'),
-                Some('t') => text.push('\t'),
+                Some('n' | 'N') => text.push('\n'),
+                Some('r' | 'R') => text.push('\r'),
+                Some('t' | 'T') => text.push('\t'),
+                Some('b' | 'B') => text.push('\u{8}'),
+                Some('f' | 'F') => text.push('\u{c}'),
+                Some('u') => {
+                    let digits: String = letters.by_ref().take(4).map(|(_, digit)| digit).collect();
+                    let letter = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
+                    text.push(letter.ok_or_else(|| at(soql, offset, "Illegal string literal"))?);
+                }
                 Some(escaped @ ('\'' | '"' | '\\')) => text.push(escaped),
                 Some(escaped @ ('%' | '_')) => text.extend(['\\', escaped]),
-                _ => return Err(at(column, "Illegal string literal")),
+                _ => return Err(at(soql, offset, "Illegal string literal")),
             },
             letter => text.push(letter),
         }
     }
-    Err(at(column, "unexpected end of string literal"))
+    Err(at(soql, offset, "unexpected end of string literal"))
 }
 
-fn at(column: usize, message: &str) -> SoqlError {
-    SoqlError::malformed(format!("ERROR at Row:1:Column:{column}\n{message}"))
+fn at(soql: &str, offset: usize, message: &str) -> SoqlError {
+    SoqlError::at("MALFORMED_QUERY", soql, offset, message)
 }
+
+/// Longest quoted text, bytes.
+const LONGEST_TEXT: usize = 4000;
 
 /// Conditions nested deeper than this are too complicated.
 const DEEPEST: usize = 50;
 
-struct Parser {
+/// Words that end a table's alias.
+const CLAUSES: [&str; 9] = ["WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "WITH", "FOR", "USING"];
+
+struct Parser<'s> {
+    soql: &'s str,
     tokens: Vec<(Token, usize)>,
     at: usize,
     depth: usize,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn statement(&mut self) -> Result<Statement, SoqlError> {
         self.keyword("SELECT")?;
-        let columns = self.columns()?;
+        let items = self.items()?;
         self.keyword("FROM")?;
-        let object = self.word()?;
+        let object = self.path()?;
+        let alias = self.alias(&CLAUSES)?;
+        if self.try_keyword("USING") {
+            self.keyword("SCOPE")?;
+            self.path()?;
+        }
         let condition = if self.try_keyword("WHERE") { Some(self.condition()?) } else { None };
-        let mut order = Vec::new();
-        if self.try_keyword("ORDER") {
+        if self.try_keyword("WITH") && !self.try_keyword("SECURITY_ENFORCED") && !self.try_keyword("SYSTEM_MODE") {
+            self.keyword("USER_MODE")?;
+        }
+        let mut group = Vec::new();
+        if self.try_keyword("GROUP") {
             self.keyword("BY")?;
-            loop {
-                let field = self.word()?;
-                let descending = self.try_keyword("DESC");
-                if !descending {
-                    self.try_keyword("ASC");
-                }
-                if self.try_keyword("NULLS") && !self.try_keyword("FIRST") {
-                    self.keyword("LAST")?;
-                }
-                order.push((field, descending));
-                if !self.try_symbol(",") {
-                    break;
-                }
+            group.push(self.path()?);
+            while self.try_symbol(",") {
+                group.push(self.path()?);
             }
         }
+        let order = self.order()?;
         let limit = if self.try_keyword("LIMIT") { Some(self.whole_number()?) } else { None };
         let offset = if self.try_keyword("OFFSET") { self.whole_number()? } else { 0 };
-        Ok(Statement { columns, object, condition, order, limit, offset })
+        if offset > MOST_SKIPPED {
+            let message = format!("Maximum SOQL offset allowed is {MOST_SKIPPED}");
+            return Err(SoqlError { code: "NUMBER_OUTSIDE_VALID_RANGE", message });
+        }
+        if self.try_keyword("FOR") && !self.try_keyword("VIEW") {
+            self.keyword("REFERENCE")?;
+        }
+        let source = self.soql.to_owned();
+        Ok(Statement { source, items, object, alias, condition, group, order, limit, offset })
     }
 
-    fn columns(&mut self) -> Result<Vec<String>, SoqlError> {
-        let first = self.word()?;
-        if first.eq_ignore_ascii_case("COUNT") && self.try_symbol("(") {
+    fn order(&mut self) -> Result<Vec<Order>, SoqlError> {
+        let mut order = Vec::new();
+        if !self.try_keyword("ORDER") {
+            return Ok(order);
+        }
+        self.keyword("BY")?;
+        loop {
+            let path = self.path()?;
+            let descending = self.try_keyword("DESC");
+            if !descending {
+                self.try_keyword("ASC");
+            }
+            let mut nulls_last = false;
+            if self.try_keyword("NULLS") {
+                nulls_last = !self.try_keyword("FIRST");
+                if nulls_last {
+                    self.keyword("LAST")?;
+                }
+            }
+            order.push(Order { path, descending, nulls_last });
+            if !self.try_symbol(",") {
+                return Ok(order);
+            }
+        }
+    }
+
+    fn items(&mut self) -> Result<Vec<Item>, SoqlError> {
+        let mut items = Vec::new();
+        loop {
+            match self.item()? {
+                Some(item) => items.push(item),
+                // `COUNT()` stands alone.
+                None if items.is_empty() && !self.try_symbol(",") => return Ok(items),
+                None => return Err(self.unexpected()),
+            }
+            if !self.try_symbol(",") {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn item(&mut self) -> Result<Option<Item>, SoqlError> {
+        if self.try_symbol("(") {
+            self.deeper()?;
+            let statement = self.statement()?;
+            self.depth -= 1;
             self.symbol(")")?;
-            return Ok(Vec::new());
+            return Ok(Some(Item::Children(Box::new(statement))));
         }
-        let mut columns = vec![first];
-        while self.try_symbol(",") {
-            columns.push(self.word()?);
+        let path = self.path()?;
+        if !self.try_symbol("(") {
+            return Ok(Some(Item::Field(path)));
         }
-        Ok(columns)
+        let function = match path.text.to_ascii_uppercase().as_str() {
+            "FIELDS" => {
+                let kind = self.path()?;
+                self.symbol(")")?;
+                return Ok(Some(Item::Fields(kind)));
+            }
+            "COUNT" if self.try_symbol(")") => return Ok(None),
+            "COUNT" => Function::Count,
+            "COUNT_DISTINCT" => Function::CountDistinct,
+            "MIN" => Function::Min,
+            "MAX" => Function::Max,
+            "SUM" => Function::Sum,
+            "AVG" => Function::Average,
+            _ => return Err(at(self.soql, path.offset, &format!("unexpected token: '{}'", path.text))),
+        };
+        let path = self.path()?;
+        self.symbol(")")?;
+        let alias = self.alias(&["FROM"])?;
+        Ok(Some(Item::Aggregate { function, path, alias }))
+    }
+
+    fn alias(&mut self, unless: &[&str]) -> Result<Option<String>, SoqlError> {
+        match self.peek() {
+            Some(Token::Word(word)) if !unless.iter().any(|clause| word.eq_ignore_ascii_case(clause)) => {
+                Ok(Some(self.path()?.text))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn deeper(&mut self) -> Result<(), SoqlError> {
+        self.depth += 1;
+        if self.depth <= DEEPEST {
+            return Ok(());
+        }
+        let message = "query is either selecting too many fields or the filter conditions are too complicated.";
+        Err(SoqlError { code: "QUERY_TOO_COMPLICATED", message: message.to_owned() })
     }
 
     /// AND and OR may not be mixed without parentheses.
     fn condition(&mut self) -> Result<Condition, SoqlError> {
-        self.depth += 1;
-        if self.depth > DEEPEST {
-            return Err(SoqlError {
-                code: "QUERY_TOO_COMPLICATED",
-                message: "query is either selecting too many fields or the filter conditions are too complicated"
-                    .to_owned(),
-            });
-        }
+        self.deeper()?;
         let first = self.term()?;
         let mut terms = vec![first];
         let is_and = self.peek_keyword("AND");
@@ -156,10 +255,7 @@ impl Parser {
 
     fn term(&mut self) -> Result<Condition, SoqlError> {
         if self.try_keyword("NOT") {
-            self.depth += 1;
-            if self.depth > DEEPEST {
-                return Err(self.unexpected());
-            }
+            self.deeper()?;
             let negated = self.term()?;
             self.depth -= 1;
             return Ok(Condition::Not(Box::new(negated)));
@@ -169,27 +265,34 @@ impl Parser {
             self.symbol(")")?;
             return Ok(condition);
         }
-        let field = self.word()?;
+        let path = self.path()?;
         if self.try_keyword("IN") {
-            return self.list(field, false);
+            return self.list(path, false);
         }
         if self.try_keyword("NOT") {
             self.keyword("IN")?;
-            return self.list(field, true);
+            return self.list(path, true);
         }
         let operator = self.operator()?;
         let value = self.literal()?;
-        Ok(Condition::Compare { field, operator, value })
+        Ok(Condition::Compare { path, operator, value })
     }
 
-    fn list(&mut self, field: String, negated: bool) -> Result<Condition, SoqlError> {
+    fn list(&mut self, path: Path, negated: bool) -> Result<Condition, SoqlError> {
         self.symbol("(")?;
+        if self.peek_keyword("SELECT") {
+            self.deeper()?;
+            let query = Box::new(self.statement()?);
+            self.depth -= 1;
+            self.symbol(")")?;
+            return Ok(Condition::InQuery { path, query, negated });
+        }
         let mut values = vec![self.literal()?];
         while self.try_symbol(",") {
             values.push(self.literal()?);
         }
         self.symbol(")")?;
-        Ok(Condition::In { field, values, negated })
+        Ok(Condition::In { path, values, negated })
     }
 
     fn operator(&mut self) -> Result<Operator, SoqlError> {
@@ -249,12 +352,12 @@ impl Parser {
         if self.try_symbol(symbol) { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    fn word(&mut self) -> Result<String, SoqlError> {
-        match self.peek() {
-            Some(Token::Word(word)) if word.starts_with(|letter: char| letter.is_alphabetic()) => {
-                let word = word.clone();
+    fn path(&mut self) -> Result<Path, SoqlError> {
+        match self.tokens.get(self.at) {
+            Some((Token::Word(word), offset)) if word.starts_with(|letter: char| letter.is_alphabetic()) => {
+                let path = Path { text: word.clone(), offset: *offset };
                 self.at += 1;
-                Ok(word)
+                Ok(path)
             }
             _ => Err(self.unexpected()),
         }
@@ -272,9 +375,9 @@ impl Parser {
 
     fn unexpected(&self) -> SoqlError {
         match self.tokens.get(self.at) {
-            Some((Token::Word(word), column)) => at(*column, &format!("unexpected token: '{word}'")),
-            Some((Token::Text(text), column)) => at(*column, &format!("unexpected token: '{text}'")),
-            Some((Token::Symbol(symbol), column)) => at(*column, &format!("unexpected token: '{symbol}'")),
+            Some((Token::Word(word), offset)) => at(self.soql, *offset, &format!("unexpected token: '{word}'")),
+            Some((Token::Text(text), offset)) => at(self.soql, *offset, &format!("unexpected token: '{text}'")),
+            Some((Token::Symbol(symbol), offset)) => at(self.soql, *offset, &format!("unexpected token: '{symbol}'")),
             None => SoqlError::malformed("unexpected token: '<EOF>'"),
         }
     }
@@ -293,6 +396,9 @@ fn bare(word: &str) -> Option<Literal> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(word) {
         return Some(Literal::Instant(instant.timestamp_millis()));
     }
+    if dates::is_period(word) {
+        return Some(Literal::Period(word.to_ascii_uppercase()));
+    }
     word.parse().ok().filter(|number: &f64| number.is_finite()).map(Literal::Number)
 }
 
@@ -308,7 +414,9 @@ mod tests {
             "select Id, Owner.Email from Account where SystemModstamp >= 2024-01-01T00:00:00Z and (Name like 'A%' or Phone = null) order by Name desc limit 5 offset 2",
         )
         .expect("a statement");
-        assert_eq!(statement.columns, ["Id", "Owner.Email"]);
+        let texts: Vec<_> =
+            statement.items.iter().map(|item| matches!(item, Item::Field(path) if path.text != "")).collect();
+        assert_eq!(texts, [true, true]);
         assert_eq!((statement.limit, statement.offset), (Some(5), 2));
         assert!(matches!(statement.condition, Some(Condition::And(terms)) if terms.len() == 2));
     }

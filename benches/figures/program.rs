@@ -1,0 +1,213 @@
+//! The program and the simulator as processes of their own, and talking to them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value as Json, json};
+
+/// Longest wait for a process to be ready, or for a run to end.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How often a run is asked how far it is.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A process that ends with its owner, and its folder.
+pub struct Process {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let id = self.child.id().to_string();
+        // It is asked first, so that the Postgres of a demo ends with it.
+        let asked = Command::new("kill").arg(&id).status().is_ok_and(|status| status.success());
+        if !asked {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A running demo.
+pub struct Program {
+    process: Process,
+    pub http: reqwest::Client,
+    pub url: String,
+    pub demo: Json,
+}
+
+/// A running simulator.
+pub struct Simulator {
+    _process: Process,
+    pub http: reqwest::Client,
+    pub url: String,
+}
+
+impl Simulator {
+    /// Starts one with so many accounts and contacts.
+    pub async fn start(accounts: usize, contacts: usize) -> anyhow::Result<Self> {
+        let folder = folder("simulator")?;
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let child = program()
+            .args(["simulate", "--salesforce", &address, "--opportunities", "0", "--no-limits", "--seed", "1"])
+            .args(["--accounts", &accounts.to_string(), "--contacts", &contacts.to_string()])
+            .arg("--state")
+            .arg(&folder)
+            .spawn()?;
+        let simulator =
+            Simulator { _process: Process { child, folder }, http: client()?, url: format!("http://{address}") };
+        answers(&simulator.http, &format!("{}/_simulator/stats", simulator.url)).await?;
+        Ok(simulator)
+    }
+
+    /// What was asked since the last time, by operation.
+    pub async fn calls(&self) -> anyhow::Result<Json> {
+        let url = format!("{}/_simulator/stats", self.url);
+        let stats: Json = self.http.get(&url).send().await?.json().await?;
+        self.http.delete(&url).send().await?.error_for_status()?;
+        Ok(stats["byOperation"].clone())
+    }
+}
+
+impl Program {
+    /// Starts a demo; `crm` is where the client of a real org points to.
+    pub async fn start(crm: Option<&str>) -> anyhow::Result<Self> {
+        let folder = folder("demo")?;
+        let listen = format!("127.0.0.1:{}", free_port()?);
+        let mut command = program();
+        command.args(["serve", "--demo", "--listen", &listen]).arg("--data-dir").arg(&folder);
+        if let Some(crm) = crm {
+            command
+                .env("CROSSTIE_SALESFORCE_CLIENT_ID", "crosstie-demo")
+                .env("CROSSTIE_SALESFORCE_CLIENT_SECRET", "crosstie-demo-secret")
+                .env("CROSSTIE_SALESFORCE_LOGIN_URL", crm);
+        }
+        let child = command.spawn()?;
+        let process = Process { child, folder };
+        let (http, url) = (client()?, format!("http://{listen}"));
+        answers(&http, &format!("{url}/readyz")).await?;
+        let file = process.folder.join("demo.json");
+        let demo = tokio::time::timeout(PATIENCE, async {
+            loop {
+                if let Some(demo) = read(&file) {
+                    return demo;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        });
+        let demo = demo.await.context("no demo.json was written")?;
+        Ok(Program { process, http, url, demo })
+    }
+
+    /// Asks the REST API as the admin.
+    pub async fn api(&self, method: reqwest::Method, path: &str, body: Option<Json>) -> anyhow::Result<Json> {
+        let key = self.demo["apiKey"].as_str().context("no API key")?;
+        let mut request = self.http.request(method, format!("{}/api/crm{path}", self.url)).bearer_auth(key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        let status = response.status();
+        let answer = response.text().await?;
+        ensure!(status.is_success(), "{path} answered {status}: {answer}");
+        Ok(serde_json::from_str(&answer)?)
+    }
+
+    /// Connects the CRM as a person in a browser would; gives the connection's id.
+    pub async fn connect(&self, environment: &str) -> anyhow::Result<String> {
+        let wish = json!({ "provider": "salesforce", "environment": environment });
+        let begun = self.api(reqwest::Method::POST, "/connect", Some(wish)).await?;
+        let consent = reqwest::Url::parse(begun["redirectUrl"].as_str().context("no address at the CRM")?)?;
+        let mut form: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
+        form.push(("decision".to_owned(), "allow".to_owned()));
+        let mut allow = consent;
+        allow.set_query(None);
+        let allowed = self.http.post(allow).form(&form).send().await?;
+        let back = allowed.headers().get("location").context("the CRM did not send back")?.to_str()?;
+        let back: std::collections::HashMap<String, String> =
+            reqwest::Url::parse(back)?.query_pairs().into_owned().collect();
+        let given = json!({ "provider": "salesforce", "code": back.get("code"), "state": back.get("state") });
+        let done = self.api(reqwest::Method::POST, "/oauth/callback", Some(given)).await?;
+        Ok(done["config"]["id"].as_str().context("no connection")?.to_owned())
+    }
+
+    /// Triggers a run and waits for its end; gives the job.
+    pub async fn sync(&self, config: &str, direction: Option<&str>, entities: &[&str]) -> anyhow::Result<Json> {
+        let mut wish = json!({ "configId": config, "entityTypes": entities });
+        if let Some(direction) = direction {
+            wish["syncDirection"] = json!(direction);
+        }
+        let triggered = self.api(reqwest::Method::POST, "/sync/trigger", Some(wish)).await?;
+        let path = format!("/sync/jobs/{}", triggered["job_id"].as_str().context("no job")?);
+        let ended = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let job = self.api(reqwest::Method::GET, &path, None).await?["job"].clone();
+                if !matches!(job["state"].as_str(), Some("queued" | "running")) {
+                    return anyhow::Ok(job);
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        });
+        ended.await.context("the run did not end in time")?
+    }
+
+    /// Most memory that the server and its transform processes have had, MB; without Postgres.
+    pub fn peak_memory_mb(&self) -> anyhow::Result<f64> {
+        let own = self.process.child.id();
+        let mut kb = peak_kb(own).context("the server is gone")?;
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            if number(&status, "PPid:") == Some(u64::from(own)) && status.starts_with("Name:\tcrosstie") {
+                kb += peak_kb(id).unwrap_or_default();
+            }
+        }
+        Ok(kb as f64 / 1024.0)
+    }
+}
+
+fn peak_kb(id: u32) -> Option<u64> {
+    number(&std::fs::read_to_string(format!("/proc/{id}/status")).ok()?, "VmHWM:")
+}
+
+fn number(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crosstie"));
+    command.stdout(Stdio::null()).stderr(Stdio::null()).env("CROSSTIE_LOG", "warn").env_remove("DATABASE_URL");
+    command
+}
+
+fn client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?)
+}
+
+async fn answers(http: &reqwest::Client, url: &str) -> anyhow::Result<()> {
+    let ready = tokio::time::timeout(PATIENCE, async {
+        while !http.get(url).send().await.is_ok_and(|response| response.status().is_success()) {
+            tokio::time::sleep(POLL).await;
+        }
+    });
+    ready.await.with_context(|| format!("{url} does not answer"))
+}
+
+fn read(file: &Path) -> Option<Json> {
+    serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn folder(name: &str) -> anyhow::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("crosstie-bench-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}

@@ -1,0 +1,53 @@
+//! `updated` and `deleted`, by whole minutes (dossier 2.8).
+
+use serde_json::{Value as Json, json};
+
+use super::org::Org;
+use super::reply::Reply;
+use super::request::Asked;
+use super::rest::{parse_stamp, stamp};
+use super::schema::Object;
+
+/// Milliseconds of a minute and of a day.
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// Days that a window may begin before now.
+const DELETED_REACH_DAYS: i64 = 15;
+const UPDATED_REACH_DAYS: i64 = 30;
+
+/// Answers `updated`, or `deleted`.
+pub(super) fn answer(org: &Org, asked: &Asked, object: &'static Object, deleted: bool) -> Reply {
+    let refused = |message: &str| Reply::error(400, "INVALID_REPLICATION_DATE", message);
+    let minute = |name: &str| {
+        let at = asked.query(name).and_then(|text| parse_stamp(&text))?;
+        Some(at.div_euclid(MINUTE_MS) * MINUTE_MS)
+    };
+    let (Some(start), Some(end)) = (minute("start"), minute("end")) else {
+        return refused("start and end are required, as ISO 8601 instants");
+    };
+    let reach = if deleted { DELETED_REACH_DAYS } else { UPDATED_REACH_DAYS };
+    if start >= end {
+        return refused("startDate must be at least one minute before endDate");
+    }
+    if start < org.now() - reach * DAY_MS {
+        return refused(&format!("startDate cannot be more than {reach} days ago"));
+    }
+    // The minute that is running is not covered: a change may still come with a stamp of its first second.
+    let covered = end.min(org.now().div_euclid(MINUTE_MS) * MINUTE_MS);
+    let found = org.world.tables.get(object.name).into_iter().flat_map(|table| table.since(start));
+    let found = found.filter(|record| record.deleted == deleted && record.stamp < end);
+    if deleted {
+        let records: Vec<Json> =
+            found.map(|record| json!({ "id": record.id, "deletedDate": stamp(record.stamp) })).collect();
+        let earliest = org.now() - DELETED_REACH_DAYS * DAY_MS;
+        Reply::json(
+            200,
+            &json!({ "deletedRecords": records, "earliestDateAvailable": stamp(earliest.div_euclid(MINUTE_MS) * MINUTE_MS),
+                     "latestDateCovered": stamp(covered) }),
+        )
+    } else {
+        let ids: Vec<&str> = found.map(|record| record.id.as_str()).collect();
+        Reply::json(200, &json!({ "ids": ids, "latestDateCovered": stamp(covered) }))
+    }
+}

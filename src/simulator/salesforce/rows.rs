@@ -1,0 +1,124 @@
+//! Records as they are written into answers: the columns asked for, parents and children nested.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value as Json, json};
+
+use super::rest::stamp;
+use super::schema::{Field, Object};
+use super::soql::{Column, children_of, columns, reference};
+use super::world::{Record, World};
+
+/// What writing a row needs to know.
+pub(super) struct Rows<'w> {
+    pub world: &'w World,
+    pub version: &'w str,
+    pub now: i64,
+}
+
+impl Rows<'_> {
+    /// Writes one record.
+    pub(super) fn write(&self, out: &mut String, object: &Object, record: &Record, columns: &[Column]) {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "{{\"attributes\":{{\"type\":\"{0}\",\"url\":\"/services/data/{1}/sobjects/{0}/{2}\"}}",
+            object.name, self.version, record.id
+        );
+        for column in columns {
+            match column {
+                Column::Own(field) => {
+                    let _ = write!(out, ",\"{}\":", field.name);
+                    value(out, record, field);
+                }
+                Column::Parent { relationship, field, object, columns } => {
+                    let _ = write!(out, ",\"{relationship}\":");
+                    let parent = reference(record, field).and_then(|id| self.world.record(object, id));
+                    match parent {
+                        Some(parent) => self.write(out, object, parent, columns),
+                        None => out.push_str("null"),
+                    }
+                }
+                Column::Children { name, object, link, statement } => {
+                    let _ = write!(out, ",\"{name}\":");
+                    let rows = children_of(self.world, object, link, statement, &record.id, self.now);
+                    self.write_children(out, object, &rows, statement);
+                }
+            }
+        }
+        out.push('}');
+    }
+
+    fn write_children(
+        &self,
+        out: &mut String,
+        object: &'static Object,
+        rows: &[&Record],
+        statement: &super::soql::Statement,
+    ) {
+        if rows.is_empty() {
+            out.push_str("null");
+            return;
+        }
+        let columns = columns(object, statement).unwrap_or_default();
+        let _ = write!(out, "{{\"totalSize\":{},\"done\":true,\"records\":[", rows.len());
+        for (place, row) in rows.iter().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            self.write(out, object, row, &columns);
+        }
+        out.push_str("]}");
+    }
+}
+
+/// The value of a record's own field.
+fn value(out: &mut String, record: &Record, field: &Field) {
+    if let Some(value) = system_value(record, &field.name) {
+        let _ = write!(out, "{value}");
+        return;
+    }
+    match (record.fields.get(&field.name), field.field_type.as_str()) {
+        (Some(value), _) => {
+            let _ = write!(out, "{value}");
+        }
+        (None, "boolean") => out.push_str("false"),
+        (None, "address") => {
+            let _ = write!(out, "{}", address(record, &field.name));
+        }
+        (None, _) => out.push_str("null"),
+    }
+}
+
+/// A compound address; null where all its parts are (dossier 7.2).
+fn address(record: &Record, name: &str) -> Json {
+    const PARTS: [(&str, &str); 8] = [
+        ("city", "City"),
+        ("country", "Country"),
+        ("geocodeAccuracy", "GeocodeAccuracy"),
+        ("latitude", "Latitude"),
+        ("longitude", "Longitude"),
+        ("postalCode", "PostalCode"),
+        ("state", "State"),
+        ("street", "Street"),
+    ];
+    let prefix = name.trim_end_matches("Address");
+    let part = |part: &str| record.fields.get(&format!("{prefix}{part}")).cloned().unwrap_or_default();
+    let parts = PARTS.map(|(name, field)| (name.to_owned(), part(field)));
+    if parts.iter().all(|(_, value)| value.is_null()) { Json::Null } else { Json::Object(parts.into_iter().collect()) }
+}
+
+/// Fields that every record has by itself.
+pub(super) fn system_value(record: &Record, field: &str) -> Option<Json> {
+    Some(match field {
+        "Id" => json!(record.id),
+        "IsDeleted" => json!(record.deleted),
+        "MasterRecordId" => json!(record.master),
+        "CreatedDate" => json!(stamp(record.created)),
+        "CreatedById" => json!(record.created_by),
+        "LastModifiedDate" => json!(stamp(record.modified)),
+        "LastModifiedById" => json!(record.modified_by),
+        "SystemModstamp" => json!(stamp(record.stamp)),
+        _ => return None,
+    })
+}

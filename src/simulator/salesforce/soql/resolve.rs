@@ -1,0 +1,218 @@
+//! Names of a statement, looked up in the org's objects; a statement that passes here evaluates without errors.
+
+use super::super::rest::parse_stamp;
+use super::super::schema::{Field, Object, object_named};
+use super::super::world::{Record, World};
+use super::{Item, Path, SoqlError, Statement};
+
+/// Parents of parents that a name may go up.
+const MOST_PARENTS: usize = 5;
+
+/// The way from a record to a value: up over references, then a field.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Accessor {
+    pub steps: Vec<(&'static Field, &'static Object)>,
+    pub field: &'static Field,
+}
+
+/// A value as comparisons see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in super::super) enum Held<'r> {
+    Null,
+    Text(&'r str),
+    Number(f64),
+    Boolean(bool),
+    /// Epoch milliseconds.
+    Instant(i64),
+}
+
+/// A column of a result.
+#[derive(Debug, Clone)]
+pub(in super::super) enum Column {
+    Own(&'static Field),
+    Parent { relationship: &'static str, field: &'static Field, object: &'static Object, columns: Vec<Column> },
+    Children { name: &'static str, object: &'static Object, link: &'static Field, statement: Box<Statement> },
+}
+
+impl Accessor {
+    /// The value that a record holds here.
+    pub(in super::super) fn of<'r>(&self, world: &'r World, record: &'r Record) -> Held<'r> {
+        let mut record = record;
+        for (field, object) in &self.steps {
+            let parent = reference(record, field).and_then(|id| world.record(object, id));
+            match parent {
+                Some(parent) => record = parent,
+                None => return Held::Null,
+            }
+        }
+        held(record, self.field)
+    }
+}
+
+/// The id that a reference holds.
+pub(in super::super) fn reference<'r>(record: &'r Record, field: &Field) -> Option<&'r str> {
+    match field.name.as_str() {
+        "CreatedById" => Some(&record.created_by),
+        "LastModifiedById" => Some(&record.modified_by),
+        "MasterRecordId" => record.master.as_deref(),
+        name => record.fields.get(name)?.as_str(),
+    }
+}
+
+fn held<'r>(record: &'r Record, field: &Field) -> Held<'r> {
+    match field.name.as_str() {
+        "Id" => return Held::Text(&record.id),
+        "IsDeleted" => return Held::Boolean(record.deleted),
+        "CreatedDate" => return Held::Instant(record.created),
+        "LastModifiedDate" => return Held::Instant(record.modified),
+        "SystemModstamp" => return Held::Instant(record.stamp),
+        _ => {}
+    }
+    if field.field_type == "reference" {
+        return reference(record, field).map_or(Held::Null, Held::Text);
+    }
+    let value = record.fields.get(&field.name).filter(|value| !value.is_null());
+    match (field.field_type.as_str(), value) {
+        ("boolean", value) => Held::Boolean(value.and_then(serde_json::Value::as_bool).unwrap_or_default()),
+        (_, None) => Held::Null,
+        ("int" | "long" | "double" | "currency" | "percent", Some(value)) => {
+            value.to_string().parse().map_or(Held::Null, Held::Number)
+        }
+        ("datetime", Some(value)) => value.as_str().and_then(parse_stamp).map_or(Held::Null, Held::Instant),
+        (_, Some(value)) => value.as_str().map_or(Held::Null, Held::Text),
+    }
+}
+
+/// The object of a statement.
+pub(super) fn object(statement: &Statement) -> Result<&'static Object, SoqlError> {
+    let path = &statement.object;
+    object_named(&path.text).ok_or_else(|| {
+        let message = format!(
+            "sObject type '{}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names.",
+            path.text
+        );
+        SoqlError::at("INVALID_TYPE", &statement.source, path.offset, &message)
+    })
+}
+
+/// The accessor of a name.
+pub(super) fn accessor(object: &'static Object, statement: &Statement, path: &Path) -> Result<Accessor, SoqlError> {
+    let mut parts: Vec<&str> = path.text.split('.').collect();
+    let is_own = |part: &str| {
+        part.eq_ignore_ascii_case(object.name)
+            || statement.alias.as_deref().is_some_and(|alias| alias.eq_ignore_ascii_case(part))
+    };
+    if parts.len() > 1 && is_own(parts[0]) && relationship(object, parts[0]).is_none() {
+        parts.remove(0);
+    }
+    let last = parts.pop().unwrap_or_default();
+    let refuse = |message: &str| SoqlError::at("INVALID_FIELD", &statement.source, path.offset, message);
+    if parts.len() > MOST_PARENTS {
+        return Err(refuse("Relationship path is too long: at most 5 levels up are possible."));
+    }
+    let mut steps = Vec::with_capacity(parts.len());
+    let mut at = object;
+    for part in parts {
+        let found = relationship(at, part).ok_or_else(|| {
+            refuse(&format!("Didn't understand relationship '{part}' in field path. If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names."))
+        })?;
+        at = found.1;
+        steps.push(found);
+    }
+    let field = at.field(last).ok_or_else(|| {
+        refuse(&format!(
+            "No such column '{last}' on entity '{}'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names.",
+            at.name
+        ))
+    })?;
+    Ok(Accessor { steps, field })
+}
+
+/// The columns of a statement in its order; parents named twice are one.
+pub(in super::super) fn columns(object: &'static Object, statement: &Statement) -> Result<Vec<Column>, SoqlError> {
+    let mut columns = Vec::with_capacity(statement.items.len());
+    for item in &statement.items {
+        match item {
+            Item::Field(path) => add(&mut columns, &accessor(object, statement, path)?, 0),
+            Item::Fields(kind) => {
+                for field in listed(object, statement, kind)? {
+                    add(&mut columns, &Accessor { steps: Vec::new(), field }, 0);
+                }
+            }
+            Item::Children(children) => columns.push(child_column(object, statement, children)?),
+            Item::Aggregate { path, .. } => {
+                let message = "Grouped query must not mix fields and aggregates without GROUP BY";
+                return Err(SoqlError::at("MALFORMED_QUERY", &statement.source, path.offset, message));
+            }
+        }
+    }
+    Ok(columns)
+}
+
+fn add(columns: &mut Vec<Column>, accessor: &Accessor, level: usize) {
+    let Some((field, object)) = accessor.steps.get(level).copied() else {
+        let known = columns.iter().any(|column| matches!(column, Column::Own(own) if own.name == accessor.field.name));
+        if !known {
+            columns.push(Column::Own(accessor.field));
+        }
+        return;
+    };
+    let found = columns.iter_mut().find_map(|column| match column {
+        Column::Parent { field: parent, columns, .. } if parent.name == field.name => Some(columns),
+        _ => None,
+    });
+    match found {
+        Some(nested) => add(nested, accessor, level + 1),
+        None => {
+            let mut nested = Vec::new();
+            add(&mut nested, accessor, level + 1);
+            let relationship = field.relationship.as_deref().unwrap_or(&field.name);
+            columns.push(Column::Parent { relationship, field, object, columns: nested });
+        }
+    }
+}
+
+fn listed(object: &'static Object, statement: &Statement, kind: &Path) -> Result<Vec<&'static Field>, SoqlError> {
+    let wanted: fn(&Field) -> bool = match kind.text.to_ascii_uppercase().as_str() {
+        "STANDARD" => |field| !field.custom,
+        "CUSTOM" => |field| field.custom,
+        "ALL" => |_| true,
+        _ => {
+            let message = format!("unexpected token: '{}'", kind.text);
+            return Err(SoqlError::at("MALFORMED_QUERY", &statement.source, kind.offset, &message));
+        }
+    };
+    if !kind.text.eq_ignore_ascii_case("STANDARD") && statement.limit.is_none_or(|limit| limit > 200) {
+        let message = "The SOQL FIELDS function must have a LIMIT of at most 200";
+        return Err(SoqlError::at("MALFORMED_QUERY", &statement.source, kind.offset, message));
+    }
+    Ok(object.fields.iter().filter(|field| wanted(field)).collect())
+}
+
+fn child_column(object: &'static Object, outer: &Statement, children: &Statement) -> Result<Column, SoqlError> {
+    let path = &children.object;
+    let found = object.children.iter().find(|child| child.name.eq_ignore_ascii_case(&path.text));
+    let linked = found.and_then(|child| {
+        let object = object_named(&child.object)?;
+        Some((child, object, object.field(&child.field)?))
+    });
+    let (child, child_object, link) = linked.ok_or_else(|| {
+        let message = format!(
+            "Didn't understand relationship '{}' in FROM part of query call. If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names.",
+            path.text
+        );
+        SoqlError::at("INVALID_TYPE", &outer.source, path.offset, &message)
+    })?;
+    // Checked here, so that writing the rows cannot fail.
+    columns(child_object, children)?;
+    super::evaluate::check(child_object, children)?;
+    Ok(Column::Children { name: &child.name, object: child_object, link, statement: Box::new(children.clone()) })
+}
+
+fn relationship(object: &'static Object, name: &str) -> Option<(&'static Field, &'static Object)> {
+    let field = object
+        .fields
+        .iter()
+        .find(|field| field.relationship.as_deref().is_some_and(|given| given.eq_ignore_ascii_case(name)))?;
+    Some((field, field.reference_to.iter().find_map(|name| object_named(name))?))
+}
