@@ -20,7 +20,7 @@ mod session;
 
 use async_trait::async_trait;
 
-use crate::model::{Entity, FieldKind, Provider};
+use crate::model::{Entity, FieldKind, Provider, RecordRefusal};
 use crate::sync::Record;
 
 pub use error::ConnectorError;
@@ -217,21 +217,6 @@ pub enum WriteOutcome {
         /// Ids of the records it collides with.
         crm_ids: Vec<String>,
     },
-}
-
-/// Why the CRM refused a record, in Crosstie's words.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RecordRefusal {
-    /// Crosstie's code (`required_field_missing`, `value_too_long`, `invalid_email`, `unknown_choice`, …).
-    pub code: String,
-    /// The CRM's code, for support.
-    pub crm_code: String,
-    /// Sentence for people. Never the CRM's text.
-    pub message: String,
-    /// Fields it is about (the CRM's API names).
-    pub fields: Vec<String>,
-    /// Whether trying again without a change can help.
-    pub retryable: bool,
 }
 
 /// Look-up of records by the values of a field.

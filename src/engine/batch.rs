@@ -346,7 +346,7 @@ pub(crate) fn refused_change(link: &LinkWrite, failure: &LinkFailure) -> NewChan
         action: ChangeAction::Update,
         state: "refused",
         fields: Vec::new(),
-        refusal: Some(crate::connectors::RecordRefusal {
+        refusal: Some(crate::model::RecordRefusal {
             code: failure.code.clone(),
             crm_code: failure.crm_code.clone().unwrap_or_default(),
             message: failure.message.clone(),

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
-use crate::connectors::RecordRefusal;
-use crate::model::{ChangeAction, Entity, Side};
+use crate::model::{ChangeAction, Entity, RecordRefusal, Side};
 use crate::sync::Value;
 
 /// One field of a journal row.

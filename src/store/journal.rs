@@ -4,8 +4,7 @@ use uuid::Uuid;
 
 use super::changes::FieldChange;
 use super::{StoreError, WorkspaceTx};
-use crate::connectors::RecordRefusal;
-use crate::model::{ChangeAction, Entity, Side};
+use crate::model::{ChangeAction, Entity, RecordRefusal, Side};
 
 /// A record that a run could not write.
 #[derive(Debug, Clone)]

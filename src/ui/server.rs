@@ -7,7 +7,7 @@ use crate::view::Problem;
 use crate::view::session::PageViewer;
 
 #[cfg(feature = "ssr")]
-pub use server::{caller, enter, is_plain_form, pages, set_cookie, show_once, shown_once, signed_out_caller};
+pub use server::{caller, enter, is_plain_form, pages, redirect_back, set_cookie, show_once, shown_once, signed_out_caller};
 
 impl FromServerFnError for Problem {
     type Encoder = JsonEncoding;
@@ -132,6 +132,16 @@ mod server {
 
     const ONCE: &str = "crosstie_once";
 
+    /// Sends a form back to its screen with what the screen shall tell. `back`, the rest of its query, came with the form.
+    pub fn redirect_back(screen: &str, back: &str, told: &str) {
+        leptos_axum::redirect(&address_back(screen, back, told));
+    }
+
+    fn address_back(screen: &str, back: &str, told: &str) -> String {
+        let is_query = !back.is_empty() && back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        if is_query { format!("{screen}?{back}&{told}") } else { format!("{screen}?{told}") }
+    }
+
     /// The pages and their server functions; static files are the fallback. Who asks must be among the request's extensions
     /// already: the layer around pages and API puts it there.
     pub fn pages(services: Services, options: LeptosOptions) -> Router {
@@ -236,6 +246,13 @@ mod server {
     #[cfg(test)]
     mod tests {
         use super::*;
+
+        #[test]
+        fn a_form_goes_back_to_its_screen_and_nowhere_else() {
+            assert_eq!(address_back("/mappings", "q=a%26b", "changed=1"), "/mappings?q=a%26b&changed=1");
+            assert_eq!(address_back("/mappings", "", "changed=1"), "/mappings?changed=1");
+            assert_eq!(address_back("/mappings", "x\r\ny", "changed=1"), "/mappings?changed=1");
+        }
 
         #[test]
         fn only_addresses_of_this_server_are_followed() {

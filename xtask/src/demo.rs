@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::guardian::Guardian;
-use crate::manifest;
+use crate::{forget_settings, manifest};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -39,9 +39,7 @@ impl Demo {
             .arg(folder.join("data"));
         server.current_dir(&folder).stdin(Stdio::null());
         server.stdout(fs::File::create(&log)?).stderr(fs::File::options().append(true).open(&log)?);
-        for setting in ["DATABASE_URL", "CROSSTIE_PUBLIC_URL", "CROSSTIE_LISTEN"] {
-            server.env_remove(setting);
-        }
+        forget_settings(&mut server);
         let mut server = server.spawn().with_context(|| format!("{} could not be started", program.display()))?;
         let script = "kill -TERM $1; n=0; while kill -0 $1 && [ $n -lt 150 ]; do sleep 0.1; n=$((n+1)); done; \
                       kill -KILL $1; rm -rf \"$2\"";

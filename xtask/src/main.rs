@@ -85,3 +85,13 @@ fn run(command: &mut Command) -> Result<()> {
     }
     Ok(())
 }
+
+/// A person's own settings must not reach a test; only where Postgres is, and what to keep of a failed one.
+fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars() {
+        let kept = ["CROSSTIE_PG_BIN", "CROSSTIE_TEST_KEEP"].contains(&name.as_str());
+        if !kept && (name == "DATABASE_URL" || name.starts_with("CROSSTIE_")) {
+            command.env_remove(name);
+        }
+    }
+}

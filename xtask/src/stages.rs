@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::demo::Demo;
 use crate::postgres::Throwaway;
-use crate::{manifest, queries, run, site};
+use crate::{forget_settings, manifest, queries, run, site};
 
 /// Runs everything and prints what each stage took.
 pub fn test() -> Result<String> {
@@ -71,10 +71,7 @@ fn tests(root: &Path) -> Result<Command> {
     let mut command = Command::new("cargo");
     command.current_dir(root).args(if has_nextest { ["nextest", "run"].as_slice() } else { ["test"].as_slice() });
     command.args(["--locked", "--features", "ssr"]);
-    // A person's own settings must not reach a test.
-    for (name, _) in std::env::vars().filter(|(name, _)| name == "DATABASE_URL" || name.starts_with("CROSSTIE_")) {
-        command.env_remove(name);
-    }
+    forget_settings(&mut command);
     Ok(command)
 }
 

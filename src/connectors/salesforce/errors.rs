@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::super::{ConnectorError, RecordRefusal, WriteOutcome};
+use super::super::{ConnectorError, WriteOutcome};
+use crate::model::RecordRefusal;
 
 /// Until the daily count has had time to fall: it is a rolling day.
 const DAILY_WAIT: Duration = Duration::from_secs(15 * 60);

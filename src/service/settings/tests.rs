@@ -1,3 +1,5 @@
+//! What a change of settings may say and what is refused.
+
 use serde_json::json;
 
 use super::*;

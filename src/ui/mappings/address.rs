@@ -111,13 +111,6 @@ pub(super) fn screen(provider: Provider, entity: Entity) -> String {
     format!("/integrations/{provider}/mappings/{}", entity.plural())
 }
 
-/// Where a published change leads: back to the screen, which says what it did.
-#[cfg_attr(not(feature = "ssr"), expect(dead_code, reason = "only server functions go there"))]
-pub(super) fn after_change(provider: Provider, entity: Entity, back: &str, change: Uuid) -> String {
-    let back = if back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') { back } else { "" };
-    joined(screen(provider, entity), &[back, &format!("changed={change}")])
-}
-
 fn joined(path: String, queries: &[&str]) -> String {
     let queries: Vec<&str> = queries.iter().copied().filter(|query| !query.is_empty()).collect();
     if queries.is_empty() { path } else { format!("{path}?{}", queries.join("&")) }
@@ -134,8 +127,5 @@ mod tests {
         let query = href.split_once('?').map(|(_, query)| query).unwrap_or_default();
         assert!(href.starts_with("/integrations/salesforce/mappings/accounts?"));
         assert!(query.contains("q=a%26b") && query.ends_with("dialog=add"), "{query}");
-        let id = Uuid::nil();
-        let foreign = after_change(Provider::Salesforce, Entity::Contact, "x\r\ny", id);
-        assert_eq!(foreign, format!("/integrations/salesforce/mappings/contacts?changed={id}"));
     }
 }

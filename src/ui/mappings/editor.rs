@@ -109,15 +109,7 @@ pub(super) fn Editor(
         Some(row) => format!("Edit mapping: {}", row.mapping.app_field),
         None => format!("Add a mapping for {}", entity.plural()),
     };
-    let remove = row.as_ref().map(|row| {
-        let open = Open::Remove(row.mapping.id.to_string());
-        let href = Signal::derive(move || address.get().with_dialog(provider, entity, &open));
-        view! {
-            <a class="btn btn-quiet btn-danger push" href=move || href.get()>
-                "Remove mapping"
-            </a>
-        }
-    });
+    let remove = row.as_ref().map(|row| removal(&page, row, address));
     let try_now = move |event: MouseEvent| {
         event.prevent_default();
         attempt.dispatch(TryMapping { provider, entity, form: draft.form() });
@@ -194,6 +186,17 @@ pub(super) fn Editor(
                 </div>
             </ActionForm>
         </Dialog>
+    }
+}
+
+fn removal(page: &MappingsPage, row: &MappingRow, address: Memo<Address>) -> impl IntoView + use<> {
+    let (provider, entity) = (page.provider, page.entity);
+    let open = Open::Remove(row.mapping.id.to_string());
+    let href = Signal::derive(move || address.get().with_dialog(provider, entity, &open));
+    view! {
+        <a class="btn btn-quiet btn-danger push" href=move || href.get()>
+            "Remove mapping"
+        </a>
     }
 }
 

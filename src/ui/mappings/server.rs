@@ -52,7 +52,8 @@ pub async fn save_mapping(
 ) -> Result<(), Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
     let change = crate::service::mappings::save(&services, &viewer, provider, entity, form).await?;
-    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    let screen = super::address::screen(provider, entity);
+    crate::ui::server::redirect_back(&screen, &back, &format!("changed={change}"));
     Ok(())
 }
 
@@ -67,7 +68,8 @@ pub async fn set_mapping_direction(
 ) -> Result<(), Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
     let change = crate::service::mappings::set_direction(&services, &viewer, provider, mapping, direction).await?;
-    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    let screen = super::address::screen(provider, entity);
+    crate::ui::server::redirect_back(&screen, &back, &format!("changed={change}"));
     Ok(())
 }
 
@@ -81,7 +83,8 @@ pub async fn remove_mapping(
 ) -> Result<(), Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
     let change = crate::service::mappings::remove_from(&services, &viewer, provider, mapping).await?;
-    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    let screen = super::address::screen(provider, entity);
+    crate::ui::server::redirect_back(&screen, &back, &format!("changed={change}"));
     Ok(())
 }
 
@@ -94,6 +97,7 @@ pub async fn undo_mapping_change(
 ) -> Result<(), Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
     let (change, entity) = crate::service::mappings::undo_on(&services, &viewer, provider, change).await?;
-    leptos_axum::redirect(&super::address::after_change(provider, entity, &back, change));
+    let screen = super::address::screen(provider, entity);
+    crate::ui::server::redirect_back(&screen, &back, &format!("changed={change}"));
     Ok(())
 }
