@@ -22,7 +22,7 @@ use super::{site, telemetry};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::worker;
 use crate::security::SystemRng;
-use crate::service::Services;
+use crate::service::{Services, set_up};
 use crate::{api, queue, ui};
 
 /// How long what is under way may take to end; the supervisor gives 10 s in all.
@@ -96,6 +96,9 @@ async fn start(
     tasks: &TaskTracker,
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
+    if let Some(embedded) = &database.embedded {
+        tasks.spawn(embedded.keep_running(stopping.clone()));
+    }
     database.migrate_when_reached(&stopping).await?;
     if stopping.is_cancelled() {
         return Ok(());
@@ -131,6 +134,9 @@ async fn start(
         demo::announce(&data_dir, prepared, address, simulators, database)?;
     }
     tracing::info!(url = %services.settings.public_url, "ready");
+    if let Some(link) = set_up::link(&services).await? {
+        super::say(&format!("Nobody can sign in yet. Make the first workspace and its admin within a day at:\n{link}"));
+    }
     Ok(())
 }
 

@@ -38,10 +38,7 @@ pub async fn workspace_by_name(services: &Services, name: &str) -> Result<Option
 
 /// Makes a workspace.
 pub async fn create_workspace(services: &Services, name: &str) -> Result<Uuid, ServiceError> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > 200 {
-        return Err(ServiceError::invalid("name", "A workspace needs a name of 1 to 200 characters."));
-    }
+    let name = workspace_name(name, "name")?;
     let workspace_id = services.rng.uuid();
     let mut tx = services.begin_as_system(workspace_id).await?;
     people::add_workspace(&mut tx, name).await?;
@@ -51,11 +48,7 @@ pub async fn create_workspace(services: &Services, name: &str) -> Result<Uuid, S
 
 /// Adds a person to a workspace, or gives a known person this role there.
 pub async fn add_person(services: &Services, workspace_id: Uuid, person: PersonToAdd) -> Result<Uuid, ServiceError> {
-    let email = person.email.trim().to_lowercase();
-    let plausible = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
-    if !plausible || email.len() > 320 || email.contains(char::is_whitespace) {
-        return Err(ServiceError::invalid("email", "Give an e-mail address such as anna@example.com."));
-    }
+    let email = plausible_email(&person.email)?;
     let known = {
         let mut tx = begin_nowhere(services).await?;
         auth::user_by_email(&mut tx, &email).await?
@@ -99,7 +92,27 @@ pub async fn create_api_key(
     Ok(key)
 }
 
-async fn hash_password(services: &Services, password: String) -> Result<String, ServiceError> {
+/// The name of a new workspace; `member` is what a refusal is about.
+pub(super) fn workspace_name<'n>(name: &'n str, member: &str) -> Result<&'n str, ServiceError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 200 {
+        return Err(ServiceError::invalid(member, "A workspace needs a name of 1 to 200 characters."));
+    }
+    Ok(name)
+}
+
+/// An e-mail address in lower case.
+pub(super) fn plausible_email(email: &str) -> Result<String, ServiceError> {
+    let email = email.trim().to_lowercase();
+    let plausible = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+    if !plausible || email.len() > 320 || email.contains(char::is_whitespace) {
+        return Err(ServiceError::invalid("email", "Give an e-mail address such as anna@example.com."));
+    }
+    Ok(email)
+}
+
+/// The hash of a new password.
+pub(super) async fn hash_password(services: &Services, password: String) -> Result<String, ServiceError> {
     let length = password.chars().count();
     if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&length) {
         return Err(ServiceError::invalid("password", "A password has 8 to 256 characters."));

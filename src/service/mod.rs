@@ -31,6 +31,7 @@ pub mod record_page;
 mod record_why;
 pub mod records;
 pub mod runs;
+pub mod set_up;
 pub mod settings;
 
 use std::sync::Arc;

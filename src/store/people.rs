@@ -28,6 +28,13 @@ pub async fn add_workspace(tx: &mut WorkspaceTx, name: &str) -> Result<(), Store
     Ok(())
 }
 
+/// Lets one transaction at a time make the first person, until it ends.
+pub async fn lock_first_start(tx: &mut WorkspaceTx) -> Result<(), StoreError> {
+    // Any number that nothing else locks.
+    sqlx::query!("SELECT pg_advisory_xact_lock(4801300000)").execute(tx.connection()).await?;
+    Ok(())
+}
+
 /// Adds a person.
 pub async fn add_person(tx: &mut WorkspaceTx, person: &NewPerson<'_>) -> Result<(), StoreError> {
     let now = tx.now();

@@ -10,13 +10,14 @@ use super::mappings::{MappingsPage, MappingsRedirect};
 use super::members::MembersPage;
 use super::records::{RecordPage, RecordsPage};
 use super::settings::{SettingsPage, SettingsRedirect};
-use super::sign_in::SignInPage;
+use super::sign_in::{SetUpPage, SignInPage};
 
 /// Every page.
 #[component]
 pub fn Pages() -> impl IntoView {
     view! {
         <Routes fallback=NotFound>
+            <Route path=StaticSegment("set-up") view=SetUpPage ssr=SsrMode::Async />
             <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async />
             <ParentRoute path=StaticSegment("") view=Frame ssr=SsrMode::Async>
                 <Route path=StaticSegment("") view=|| view! { <Redirect path="/integrations" /> } ssr=SsrMode::Async />

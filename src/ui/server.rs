@@ -179,7 +179,15 @@ mod server {
     }
 
     /// What nobody needs to be signed in for.
-    const OPEN: [&str; 4] = ["/sign-in", "/fn/sign_in", "/fn/sign_in_as_demo_person", "/fn/sign_in_page"];
+    const OPEN: [&str; 7] = [
+        "/sign-in",
+        "/set-up",
+        "/fn/sign_in",
+        "/fn/sign_in_as_demo_person",
+        "/fn/sign_in_page",
+        "/fn/set_up_page",
+        "/fn/set_up",
+    ];
 
     /// A page for somebody who is not signed in is the sign-in page, which leads back; so is the answer to a form that was
     /// sent without script. A server function refuses before it looks at what was sent.

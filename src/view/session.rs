@@ -70,6 +70,29 @@ pub struct SignInPage {
     pub demo_people: Vec<DemoPerson>,
 }
 
+/// What the page behind a set-up link offers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetUpPage {
+    /// Host that is set up.
+    pub host: String,
+    /// Whether the link still works.
+    pub open: bool,
+}
+
+/// What the first start makes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstStart {
+    /// Name of the workspace.
+    pub workspace: String,
+    /// Name of its admin.
+    pub name: String,
+    /// E-mail of its admin.
+    pub email: String,
+    /// The admin's password.
+    pub password: String,
+}
+
 /// One of a demo's people, signed in by one click.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -15,6 +15,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use super::files;
 use crate::security::{Rng, tokens};
@@ -25,6 +27,9 @@ const PATIENCE_S: &str = "120";
 
 /// How often a server that is on its way up or down is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often a running server is looked after.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 const CONNECTIONS: u32 = 100;
 
@@ -45,6 +50,7 @@ pub struct EmbeddedPostgres {
     owned: Option<File>,
 }
 
+#[derive(Clone)]
 struct Cluster {
     programs: PathBuf,
     account: Account,
@@ -82,6 +88,29 @@ impl EmbeddedPostgres {
         roles::ensure(&postgres.superuser_url("postgres"), &postgres.passwords.owner, &postgres.passwords.writer)
             .await?;
         Ok(postgres)
+    }
+
+    /// Starts the server again where it dies, until `stopping`. The pool and whoever listens come back by themselves.
+    pub fn keep_running(&self, stopping: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let (cluster, port) = (self.cluster.clone(), self.port);
+        async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(WATCH_EVERY) => {}
+                    () = stopping.cancelled() => return,
+                }
+                if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+                    continue;
+                }
+                let cluster = cluster.clone();
+                match tokio::task::spawn_blocking(move || cluster.start_again(port)).await {
+                    Ok(Ok(true)) => tracing::warn!(port, "the embedded Postgres had died and was started again"),
+                    Ok(Ok(false)) => {}
+                    Ok(Err(error)) => tracing::error!(error = %error, "the embedded Postgres died and does not start"),
+                    Err(error) => tracing::error!(error = %error, "the embedded Postgres could not be looked after"),
+                }
+            }
+        }
     }
 
     /// The login that the server works with: owns the database, no superuser.
@@ -217,6 +246,21 @@ impl Cluster {
             std::thread::sleep(LOOK_EVERY);
         }
         let port = self.free_port()?;
+        self.start_at(port)?;
+        files::replace(&self.home.join("port"), port.to_string().as_bytes())?;
+        Ok(port)
+    }
+
+    /// Starts a server that died; `false` where it runs, or is on its way up or down.
+    fn start_again(&self, port: u16) -> anyhow::Result<bool> {
+        if self.runs()? {
+            return Ok(false);
+        }
+        self.start_at(port)?;
+        Ok(true)
+    }
+
+    fn start_at(&self, port: u16) -> anyhow::Result<()> {
         let options = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=on \
              -c max_connections={CONNECTIONS} -c jit=off"
@@ -228,8 +272,7 @@ impl Cluster {
         if !done.success() {
             bail!("The embedded Postgres did not start: look into {}.", self.home.join("server.log").display());
         }
-        files::replace(&self.home.join("port"), port.to_string().as_bytes())?;
-        Ok(port)
+        Ok(())
     }
 
     fn stop(&self) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod art;
 mod server;
+mod set_up;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -13,6 +14,8 @@ use super::layout::Logo;
 use crate::view::session::DemoPerson;
 use art::TrackArt;
 use server::{SignIn, SignInAsDemoPerson, load_sign_in_page};
+
+pub use set_up::SetUpPage;
 
 pub use server::{SignOut, SignOutEverywhere, SwitchWorkspace};
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::view::Problem;
-use crate::view::session::SignInPage;
+use crate::view::session::{FirstStart, SetUpPage, SignInPage};
 
 /// What the sign-in page offers.
 #[server(prefix = "/fn", endpoint = "sign_in_page")]
@@ -61,4 +61,19 @@ pub async fn switch_workspace(workspace_id: uuid::Uuid) -> Result<(), Problem> {
     crate::service::auth::switch_workspace(&services, &viewer, workspace_id).await?;
     leptos_axum::redirect("/integrations");
     Ok(())
+}
+
+/// What the page behind a set-up link offers.
+#[server(prefix = "/fn", endpoint = "set_up_page")]
+pub async fn load_set_up_page(token: String) -> Result<SetUpPage, Problem> {
+    Ok(crate::service::set_up::page(&crate::ui::server::signed_out_caller()?, &token).await?)
+}
+
+/// Makes the first workspace and its admin, signs the admin in and answers with the address to go to.
+#[server(prefix = "/fn", endpoint = "set_up")]
+pub async fn set_up(token: String, first: FirstStart) -> Result<String, Problem> {
+    let services = crate::ui::server::signed_out_caller()?;
+    let entry = crate::service::set_up::set_up(&services, &token, first).await?;
+    crate::ui::server::set_cookie(&entry.cookie);
+    Ok(crate::ui::server::enter(None))
 }

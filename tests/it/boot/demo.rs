@@ -41,6 +41,66 @@ async fn a_demo_keeps_what_it_has_over_a_kill() {
     assert!(program.terminate().success());
 }
 
+#[tokio::test]
+async fn a_demo_s_connections_move_with_its_simulator() {
+    // Another test of this process may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let data_dir = DataDir::new();
+    let program = Program::ready(&data_dir, &[]);
+    let demo = data_dir.demo();
+    let config_id = connects(&demo).await;
+    let synced = run(&data_dir, &["sync", "--connection", &config_id]);
+    assert_eq!(synced.status.code(), Some(0), "{}", String::from_utf8_lossy(&synced.stderr));
+    program.kill();
+
+    // Somebody else takes the simulator's port meanwhile.
+    let simulator = demo["simulators"]["salesforce"].as_str().expect("an address").to_owned();
+    let taken = std::net::TcpListener::bind(simulator.trim_start_matches("http://")).expect("the port is free");
+    let mut program = Program::ready(&data_dir, &[]);
+    let moved = data_dir.demo();
+    assert_ne!(moved["simulators"], demo["simulators"]);
+    assert_eq!(moved["apiKey"], demo["apiKey"]);
+    let tested = ask(&moved, "/api/crm/salesforce/test-connection", json!({})).await;
+    assert_eq!(tested["connected"], true, "{tested}");
+
+    // Postgres dies under the running server.
+    assert!(std::process::Command::new("kill").args(["-s", "KILL", &data_dir.postgres_process()]).status().is_ok());
+    program.says("was started again");
+    let synced = run(&data_dir, &["sync", "--connection", &config_id]);
+    assert_eq!(synced.status.code(), Some(0), "{}", String::from_utf8_lossy(&synced.stderr));
+    let unknown = run(&data_dir, &["sync", "--connection", "00000000-0000-0000-0000-000000000000"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(program.terminate().success());
+    drop(taken);
+}
+
+/// Through the consent page, as a person in a browser.
+async fn connects(demo: &Json) -> String {
+    let started = ask(demo, "/api/crm/connect", json!({ "provider": "salesforce" })).await;
+    let authorize = reqwest::Url::parse(started["redirectUrl"].as_str().expect("an address")).expect("an address");
+    let mut form: Vec<(String, String)> = authorize.query_pairs().into_owned().collect();
+    form.push(("decision".to_owned(), "allow".to_owned()));
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let mut action = authorize;
+    action.set_query(None);
+    let allowed = http.post(action).form(&form).send().await.expect("an answer");
+    let location = allowed.headers().get("location").and_then(|value| value.to_str().ok()).expect("back to the app");
+    let back = reqwest::Url::parse(location).expect("an address");
+    let part = |name: &str| back.query_pairs().find(|(key, _)| key == name).expect("a part").1.into_owned();
+    let body = json!({ "provider": "salesforce", "code": part("code"), "state": part("state") });
+    let connected = ask(demo, "/api/crm/oauth/callback", body).await;
+    connected["config"]["id"].as_str().expect("a connection").to_owned()
+}
+
+async fn ask(demo: &Json, path: &str, body: Json) -> Json {
+    let request = reqwest::Client::new().post(address(demo, path)).bearer_auth(text(demo, "apiKey")).json(&body);
+    let answer = request.send().await.expect("an answer");
+    let status = answer.status();
+    let text = answer.text().await.expect("text");
+    assert!(status.is_success(), "{path}: {status} {text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
 fn has_the_contract_s_shape(data_dir: &DataDir, demo: &Json) {
     let file = std::fs::metadata(data_dir.path().join("demo.json")).expect("demo.json");
     assert_eq!(file.permissions().mode() & 0o777, 0o600);
