@@ -49,7 +49,8 @@ pub async fn choose(services: &Services, viewer: &Viewer) -> Result<ChoosePage, 
     tx.commit().await?;
     let (simulator, real) = environments(services);
     let real_refused = (!real).then(|| {
-        "This server is not registered at Salesforce yet: its administrator sets CROSSTIE_SALESFORCE_CLIENT_ID.".to_owned()
+        "This server is not registered at Salesforce yet: its administrator sets CROSSTIE_SALESFORCE_CLIENT_ID."
+            .to_owned()
     });
     let signed_in = known.filter(|known| known.status != ConnectionStatus::Disconnected);
     Ok(ChoosePage { simulator, real_refused, connected_as: signed_in.and_then(|known| known.user_email) })
@@ -199,9 +200,8 @@ pub async fn done(services: &Services, viewer: &Viewer, provider: Provider) -> R
 
 async fn signed_in(tx: &mut WorkspaceTx, provider: Provider) -> Result<StoredConnection, ServiceError> {
     let known = stored_connections::by_provider(tx, provider).await?;
-    let signed_in = known.filter(|known| {
-        !matches!(known.status, ConnectionStatus::Disconnected | ConnectionStatus::Error)
-    });
+    let signed_in =
+        known.filter(|known| !matches!(known.status, ConnectionStatus::Disconnected | ConnectionStatus::Error));
     signed_in.ok_or_else(|| {
         ServiceError::state(
             "connection_not_ready",
@@ -217,8 +217,7 @@ fn check(
     here: [i64; 3],
 ) -> EntityCheck {
     let found = described.iter().find(|(description, _)| description.entity == entity);
-    let permissions =
-        found.map(|(description, _)| connections::permissions_of(description)).unwrap_or_default();
+    let permissions = found.map(|(description, _)| connections::permissions_of(description)).unwrap_or_default();
     let here = match entity {
         Entity::Account => here[0],
         Entity::Contact => here[1],
@@ -262,7 +261,11 @@ fn test_sentence(entities: &[EntityCheck]) -> Vec<Phrase> {
     };
     let missing: Vec<String> = entities.iter().flat_map(lacks).collect();
     match missing.len() {
-        0 => vec![Phrase::plain("Connected. "), Phrase::strong("Crosstie can do everything"), Phrase::plain(" that you are likely to need.")],
+        0 => vec![
+            Phrase::plain("Connected. "),
+            Phrase::strong("Crosstie can do everything"),
+            Phrase::plain(" that you are likely to need."),
+        ],
         1..=3 => vec![
             Phrase::plain("Connected. Crosstie can do everything you are likely to need, "),
             Phrase::strong(format!("except {}", missing.join(" and "))),
@@ -308,9 +311,7 @@ fn side_by_side(entity: Entity, pair: &LinkedPair) -> Pair {
     };
     let full = |first: String, last: String| format!("{first} {last}").trim().to_owned();
     let (name, crm_name) = match entity {
-        Entity::Contact => {
-            (full(app("first_name"), app("last_name")), full(crm("first_name"), crm("last_name")))
-        }
+        Entity::Contact => (full(app("first_name"), app("last_name")), full(crm("first_name"), crm("last_name"))),
         _ => (app("name"), crm("name")),
     };
     let (key, _) = key_of(entity);

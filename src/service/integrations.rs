@@ -41,9 +41,9 @@ pub async fn page(services: &Services, viewer: &Viewer) -> Result<IntegrationsPa
     attention.sort_by_key(|line| !line.bad);
     attention.truncate(MOST_ATTENTION);
     let is_on = |provider: Provider| {
-        cards.iter().any(|card| {
-            card.config.provider == provider && card.config.status != ConnectionStatus::Disconnected
-        })
+        cards
+            .iter()
+            .any(|card| card.config.provider == provider && card.config.status != ConnectionStatus::Disconnected)
     };
     let offered = services.crm.connectors.iter().map(|connector| connector.provider());
     Ok(IntegrationsPage {
@@ -93,11 +93,7 @@ async fn card(tx: &mut WorkspaceTx, connection: StoredConnection) -> Result<Conn
         last_sync: connection.last_sync_at.map(|at| Moment::new(at, now)),
         next_sync: next_sync.map(|at| Moment::new(at, now)),
         next_words: next_words(&connection, held.is_some()).to_owned(),
-        rhythm: format!(
-            "{}, {}",
-            connection.direction.label(),
-            connection.frequency.label().to_lowercase()
-        ),
+        rhythm: format!("{}, {}", connection.direction.label(), connection.frequency.label().to_lowercase()),
         budget: budget(&connection),
         organization: connection.organization_id.clone(),
         set_up: connection.setup_completed_at.is_some(),
@@ -111,11 +107,7 @@ async fn card(tx: &mut WorkspaceTx, connection: StoredConnection) -> Result<Conn
     })
 }
 
-async fn hold(
-    tx: &mut WorkspaceTx,
-    connection: &StoredConnection,
-    run: &CardRun,
-) -> Result<HeldRun, ServiceError> {
+async fn hold(tx: &mut WorkspaceTx, connection: &StoredConnection, run: &CardRun) -> Result<HeldRun, ServiceError> {
     let stored = runs::load(tx, run.id).await?;
     let reason = stored.and_then(|run| run.held_reason).unwrap_or(Value::Null);
     let sample = evidence::waiting_deletes(tx, connection.id, SAMPLE).await?;
@@ -303,12 +295,14 @@ pub(super) fn unsigned(number: i64) -> u64 {
 /// Which environments of Salesforce this server can offer: the simulator, and real orgs.
 pub(super) fn environments(services: &Services) -> (bool, bool) {
     let has = |simulator: bool| {
-        services.crm.default_login_url(
-            Provider::Salesforce,
-            if simulator { Environment::Simulator } else { Environment::Production },
-            None,
-        )
-        .is_ok()
+        services
+            .crm
+            .default_login_url(
+                Provider::Salesforce,
+                if simulator { Environment::Simulator } else { Environment::Production },
+                None,
+            )
+            .is_ok()
     };
     (has(true), has(false))
 }

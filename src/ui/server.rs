@@ -7,7 +7,9 @@ use crate::view::Problem;
 use crate::view::session::PageViewer;
 
 #[cfg(feature = "ssr")]
-pub use server::{caller, enter, is_plain_form, pages, redirect_back, set_cookie, show_once, shown_once, signed_out_caller};
+pub use server::{
+    caller, enter, is_plain_form, pages, redirect_back, set_cookie, show_once, shown_once, signed_out_caller,
+};
 
 impl FromServerFnError for Problem {
     type Encoder = JsonEncoding;

@@ -122,7 +122,8 @@ impl Draft {
         match frequency {
             SyncFrequency::Hourly => {
                 let was = before.minute.unwrap_or(0).to_string();
-                (!same || was != now.minute.trim()).then(|| format!("Runs move to minute {} of every hour.", now.minute))
+                (!same || was != now.minute.trim())
+                    .then(|| format!("Runs move to minute {} of every hour.", now.minute))
             }
             SyncFrequency::Daily => {
                 let moved = before.time.as_deref() != Some(now.time.as_str())

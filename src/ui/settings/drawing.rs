@@ -11,9 +11,7 @@ pub(super) fn DirectionDrawing(direction: SyncDirection) -> impl IntoView {
         SyncDirection::Bidirectional => {
             ("M60 22h98l-7-5.5M160 34H62l7 5.5", "M76 17v22M92 17v22M108 17v22M124 17v22M140 17v22")
         }
-        SyncDirection::Push => {
-            ("M60 28h98M151 21.5l7 6.5-7 6.5", "M76 23v10M92 23v10M108 23v10M124 23v10M140 23v10")
-        }
+        SyncDirection::Push => ("M60 28h98M151 21.5l7 6.5-7 6.5", "M76 23v10M92 23v10M108 23v10M124 23v10M140 23v10"),
         SyncDirection::Pull => ("M160 28H62M69 21.5L62 28l7 6.5", "M80 23v10M96 23v10M112 23v10M128 23v10M144 23v10"),
     };
     view! {

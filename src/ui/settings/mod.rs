@@ -39,9 +39,7 @@ pub fn SettingsPage() -> impl IntoView {
     let saved = Memo::new(move |_| query.read().get("saved").unwrap_or_default());
     let page = Resource::new(
         move || (provider.get(), saved.get()),
-        |(provider, saved)| async move {
-            load_settings(provider.ok_or_else(Problem::not_found)?, saved).await
-        },
+        |(provider, saved)| async move { load_settings(provider.ok_or_else(Problem::not_found)?, saved).await },
     );
     // A run's end changes nothing that is typed here; another admin's change does.
     use_live().refetch(&[Topic::Connection], page);
@@ -66,7 +64,11 @@ fn Screen(page: Page, was_saved: bool) -> impl IntoView {
     let error = move |field: &'static str| {
         Signal::derive(move || save.value().get().and_then(Result::err).and_then(|problem| problem.field(field)))
     };
-    let saved = if page.saved.is_empty() { "Saved. Nothing was different.".to_owned() } else { format!("Saved. {}", page.saved.join(" ")) };
+    let saved = if page.saved.is_empty() {
+        "Saved. Nothing was different.".to_owned()
+    } else {
+        format!("Saved. {}", page.saved.join(" "))
+    };
     view! {
         <Title text=format!("Sync settings, {crm}") />
         <nav class="crumbs" aria-label="Breadcrumb">
@@ -143,7 +145,8 @@ fn sentence(config: &Config) -> impl IntoView {
         ConflictPolicy::AppWins => "The app decides conflicts.",
         ConflictPolicy::ManualReview => "A person decides conflicts.",
     };
-    let guard = format!("{} and {} %", counted(config.options.guard_records.into(), "record"), config.options.guard_percent);
+    let guard =
+        format!("{} and {} %", counted(config.options.guard_records.into(), "record"), config.options.guard_percent);
     view! {
         "Syncs "
         <strong>{format!("{direction}, {frequency}")}</strong>
@@ -200,14 +203,17 @@ fn Policy(page: Page, draft: Draft, reason: Option<String>) -> impl IntoView {
     let options: Vec<(String, String)> =
         ConflictPolicy::ALL.iter().map(|policy| (policy.to_string(), policy.label().to_owned())).collect();
     let about = move || match draft.policy.get().parse() {
-        Ok(ConflictPolicy::LastWriteWins) => "The later of the two edits stays. The other value is kept in the log and can be brought back.",
+        Ok(ConflictPolicy::LastWriteWins) => {
+            "The later of the two edits stays. The other value is kept in the log and can be brought back."
+        }
         Ok(ConflictPolicy::CrmWins) => "The CRM's value stays. The app's is kept in the log and can be brought back.",
         Ok(ConflictPolicy::AppWins) => "The app's value stays. The CRM's is kept in the log and can be brought back.",
         _ => "Neither side is touched until a person decides under Conflicts. Everything else goes on.",
     };
     let waiting = (page.waiting > 0).then(|| {
         let (subject, verb) = if page.waiting == 1 { ("1 conflict", "waits") } else { ("", "wait") };
-        let subject = if subject.is_empty() { format!("{} conflicts", grouped(page.waiting)) } else { subject.to_owned() };
+        let subject =
+            if subject.is_empty() { format!("{} conflicts", grouped(page.waiting)) } else { subject.to_owned() };
         view! {
             <p class="hint">
                 <a href="/conflicts">{subject}</a>
@@ -334,7 +340,8 @@ fn Advanced(crm: &'static str, draft: Draft, reason: Option<String>) -> impl Int
             "Delete records when deleted in CRM",
             "form[delete_in_app]",
             draft.delete_in_app,
-            "They are marked as deleted here and can be restored. Off: they stay, marked “no longer in CRM”.".to_owned(),
+            "They are marked as deleted here and can be restored. Off: they stay, marked “no longer in CRM”."
+                .to_owned(),
         ),
         (
             "Delete in CRM when deleted in app",

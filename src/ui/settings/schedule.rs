@@ -10,7 +10,12 @@ use crate::view::settings::{NextRun, SettingsPage};
 
 /// Frequency, minute or time and zone, next five runs.
 #[component]
-pub(super) fn Schedule(page: SettingsPage, draft: Draft, reason: Option<String>, error: Signal<Option<String>>) -> impl IntoView {
+pub(super) fn Schedule(
+    page: SettingsPage,
+    draft: Draft,
+    reason: Option<String>,
+    error: Signal<Option<String>>,
+) -> impl IntoView {
     let is_locked = reason.is_some();
     let frequencies = SyncFrequency::ALL
         .iter()
