@@ -69,6 +69,9 @@ pub async fn authorise(
     tx.commit().await?;
     let domain = domain.map(str::trim).filter(|domain| !domain.is_empty()).map(crm_host::my_domain).transpose();
     let domain = domain.map_err(|message| ServiceError::invalid("domain", message))?;
+    // Nothing said: the place from before.
+    let before = known.as_ref().filter(|known| environment.is_none_or(|wanted| wanted == known.environment));
+    let domain = domain.or_else(|| before.and_then(|known| crm_host::my_domain(&known.login_url).ok()));
     let fallback = match &known {
         Some(known) => known.environment,
         None if environments(services).0 => Environment::Simulator,
@@ -76,7 +79,7 @@ pub async fn authorise(
     };
     let environment = match &domain {
         Some(domain) if domain.is_sandbox => Environment::Sandbox,
-        Some(_) => Environment::Production,
+        Some(_) => environment.filter(|place| *place == Environment::Sandbox).unwrap_or(Environment::Production),
         None => environment.unwrap_or(fallback),
     };
     let host = domain.map(|domain| domain.host);
@@ -85,6 +88,7 @@ pub async fn authorise(
     Ok(AuthorisePage {
         environment,
         host: login.split_once("://").map_or(login.as_str(), |(_, host)| host).to_owned(),
+        domain: host,
         user_before: known.and_then(|known| known.user_email),
     })
 }

@@ -186,7 +186,13 @@ fn needs(viewer: &Viewer, card: &ConnectionCard) -> Vec<Attention> {
         } else {
             "Nothing is lost. Ask an admin to reconnect it."
         };
-        add(true, format!("{crm} needs sign-in again."), detail.to_owned(), "Reconnect", reconnect_address(card));
+        add(
+            true,
+            format!("{crm} needs sign-in again."),
+            detail.to_owned(),
+            "Reconnect",
+            format!("/connect/{provider}/authorise"),
+        );
     }
     if let Some(held) = &card.held {
         let detail = format!("{} Nothing has been deleted.", held.detail);
@@ -208,10 +214,6 @@ fn needs(viewer: &Viewer, card: &ConnectionCard) -> Vec<Attention> {
         add(false, format!("{conflicts} {verb}."), detail, "Review conflicts", "/conflicts".to_owned());
     }
     lines
-}
-
-fn reconnect_address(card: &ConnectionCard) -> String {
-    format!("/connect/{}/authorise?environment={}&reconnect=1", card.config.provider, card.config.environment)
 }
 
 fn next_words(connection: &StoredConnection, held: bool) -> &'static str {

@@ -9,6 +9,8 @@ pub mod server;
 
 mod api_keys;
 mod app;
+mod connect;
+mod integrations;
 mod layout;
 mod mappings;
 mod members;

@@ -5,6 +5,8 @@ use leptos_router::components::{ParentRoute, Redirect, Route, Routes};
 use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 
 use super::api_keys::ApiKeysPage;
+use super::connect::{AuthorisePage, ChoosePage, ConfigurePage, DonePage};
+use super::integrations::IntegrationsPage;
 use super::layout::{Frame, NotFound};
 use super::mappings::{MappingsPage, MappingsRedirect};
 use super::members::MembersPage;
@@ -22,6 +24,11 @@ pub fn Pages() -> impl IntoView {
             <ParentRoute path=StaticSegment("") view=Frame ssr=SsrMode::Async>
                 <Route path=StaticSegment("") view=|| view! { <Redirect path="/integrations" /> } ssr=SsrMode::Async />
                 <Route path=StaticSegment("api-keys") view=ApiKeysPage ssr=SsrMode::Async />
+                <Route path=StaticSegment("integrations") view=IntegrationsPage ssr=SsrMode::Async />
+                <Route path=StaticSegment("connect") view=ChoosePage ssr=SsrMode::Async />
+                <Route path=(StaticSegment("connect"), ParamSegment("provider"), StaticSegment("authorise")) view=AuthorisePage ssr=SsrMode::Async />
+                <Route path=(StaticSegment("connect"), ParamSegment("provider"), StaticSegment("configure")) view=ConfigurePage ssr=SsrMode::Async />
+                <Route path=(StaticSegment("connect"), ParamSegment("provider"), StaticSegment("done")) view=DonePage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("integrations"), ParamSegment("provider"), StaticSegment("mappings"), ParamSegment("entity")) view=MappingsPage ssr=SsrMode::Async />
                 <Route path=StaticSegment("mappings") view=MappingsRedirect ssr=SsrMode::Async />
                 <Route path=StaticSegment("members") view=MembersPage ssr=SsrMode::Async />

@@ -27,6 +27,8 @@ pub struct AuthorisePage {
     pub environment: Environment,
     /// Host that the person signs in at.
     pub host: String,
+    /// The same where it is the customer's own (My Domain).
+    pub domain: Option<String>,
     /// E-mail of the user from before, where there is a connection.
     pub user_before: Option<String>,
 }
