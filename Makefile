@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots coverage
+.PHONY: help run test bench screenshots coverage
 
 # Checked queries compile against the committed .sqlx: no database is needed to build.
 export SQLX_OFFLINE := true
@@ -23,6 +23,10 @@ run: ## the demo at http://127.0.0.1:3000; the first build takes its minutes
 
 test: ## everything that CI checks
 	@cargo xtask test
+
+bench: ## the figures of the README; FIGURES="merge sync screens" chooses
+	@xtask/install.sh postgres
+	@cargo bench --quiet --locked --features ssr --bench figures -- $(FIGURES)
 
 screenshots: ## every screen and state as PNG in screenshots/
 	@xtask/install.sh postgres browser
