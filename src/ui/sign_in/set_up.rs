@@ -23,17 +23,18 @@ pub fn SetUpPage() -> impl IntoView {
             browser::go(&address);
         }
     });
-    let host = move || page.get().and_then(Result::ok).map(|page| page.host);
     let form = move || {
         page.get().map(|page| {
-            if page.is_ok_and(|page| page.open) {
-                view! { <FirstStartForm token=token() action=action /> }.into_any()
+            if let Some(page) = page.ok().filter(|page| page.open) {
+                view! { <FirstStartForm host=page.host token=token() action=action /> }.into_any()
             } else {
                 view! {
-                    <Notice tone=Tone::Wait>
-                        "This set-up link no longer works: it was used, or is older than a day. Restart the server to have it print a new one, or "
-                        <a href="/sign-in">"sign in"</a> "."
-                    </Notice>
+                    <div class="mt-6">
+                        <Notice tone=Tone::Wait>
+                            "This set-up link no longer works: it was used, or is older than a day. Restart the server to have it print a new one, or "
+                            <a href="/sign-in">"sign in"</a> "."
+                        </Notice>
+                    </div>
                 }
                     .into_any()
             }
@@ -50,9 +51,6 @@ pub fn SetUpPage() -> impl IntoView {
                         "Crosstie"
                     </p>
                     <h1>"Set up"</h1>
-                    <p class="muted mt-1 mb-6">
-                        "Nobody can sign in to " <Suspense>{host}</Suspense> " yet. Make the first workspace and its admin: you."
-                    </p>
                     <Suspense>{form}</Suspense>
                 </div>
             </div>
@@ -61,13 +59,16 @@ pub fn SetUpPage() -> impl IntoView {
 }
 
 #[component]
-fn FirstStartForm(token: String, action: ServerAction<SetUp>) -> impl IntoView {
+fn FirstStartForm(host: String, token: String, action: ServerAction<SetUp>) -> impl IntoView {
     let wrong = move |member: &'static str| {
         MaybeProp::derive(move || {
             action.value().get().and_then(Result::err).and_then(|problem| problem.field(member).map(String::from))
         })
     };
     view! {
+        <p class="muted mt-1 mb-6">
+            {format!("Nobody can sign in to {host} yet. Make the first workspace and its admin: you.")}
+        </p>
         <ActionForm action=action attr:class="stack">
             <ActionNotice action=action />
             <input type="hidden" name="token" value=token />
