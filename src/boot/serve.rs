@@ -85,7 +85,6 @@ async fn run(
     started
 }
 
-#[expect(clippy::too_many_arguments, reason = "the one place where everything meets")]
 async fn start(
     config: ServerConfig,
     data_dir: PathBuf,

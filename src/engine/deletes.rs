@@ -281,7 +281,7 @@ async fn guard(step: &Step<'_>) -> Result<Option<serde_json::Value>, StepError> 
         }
     }
     tx.commit().await?;
-    Ok((!held.is_empty()).then(|| serde_json::Value::Array(held)))
+    Ok((!held.is_empty()).then_some(serde_json::Value::Array(held)))
 }
 
 async fn delete_in_app(step: &Step<'_>, entity: Entity) -> Result<bool, StepError> {

@@ -7,7 +7,7 @@ use crate::view::Problem;
 use crate::view::session::PageViewer;
 
 #[cfg(feature = "ssr")]
-pub use server::{
+pub use answers::{
     caller, enter, is_plain_form, pages, redirect_back, set_cookie, show_once, shown_once, signed_out_caller,
 };
 
@@ -32,7 +32,7 @@ impl FromServerFnError for Problem {
 /// Who looks at the page that is being rendered; nobody in the browser, where the page brings it along.
 pub fn page_viewer() -> Option<PageViewer> {
     #[cfg(feature = "ssr")]
-    return server::page_viewer();
+    return answers::page_viewer();
     #[cfg(not(feature = "ssr"))]
     None
 }
@@ -40,13 +40,13 @@ pub fn page_viewer() -> Option<PageViewer> {
 /// Gives the page that is being rendered another status than 200. Does nothing in the browser.
 pub fn set_status(status: u16) {
     #[cfg(feature = "ssr")]
-    server::set_status(status);
+    answers::set_status(status);
     #[cfg(not(feature = "ssr"))]
     let _ = status;
 }
 
 #[cfg(feature = "ssr")]
-mod server {
+mod answers {
     use axum::Router;
     use axum::body::Body;
     use axum::extract::Request;

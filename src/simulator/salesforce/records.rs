@@ -140,7 +140,6 @@ fn key_field<'o>(object: &'o Object, name: &str) -> Option<&'o Field> {
     object.field(name).filter(|field| field.external_id || field.name == "Id")
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one request")]
 fn by_key(
     org: &mut Org,
     asked: &Asked,
@@ -161,7 +160,6 @@ fn by_key(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one request")]
 fn upsert(
     org: &mut Org,
     asked: &Asked,

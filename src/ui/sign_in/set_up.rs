@@ -61,9 +61,7 @@ pub fn SetUpPage() -> impl IntoView {
 #[component]
 fn FirstStartForm(host: String, token: String, action: ServerAction<SetUp>) -> impl IntoView {
     let wrong = move |member: &'static str| {
-        MaybeProp::derive(move || {
-            action.value().get().and_then(Result::err).and_then(|problem| problem.field(member).map(String::from))
-        })
+        MaybeProp::derive(move || action.value().get().and_then(Result::err).and_then(|problem| problem.field(member)))
     };
     view! {
         <p class="muted mt-1 mb-6">

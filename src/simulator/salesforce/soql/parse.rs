@@ -415,7 +415,7 @@ mod tests {
         )
         .expect("a statement");
         let texts: Vec<_> =
-            statement.items.iter().map(|item| matches!(item, Item::Field(path) if path.text != "")).collect();
+            statement.items.iter().map(|item| matches!(item, Item::Field(path) if !path.text.is_empty())).collect();
         assert_eq!(texts, [true, true]);
         assert_eq!((statement.limit, statement.offset), (Some(5), 2));
         assert!(matches!(statement.condition, Some(Condition::And(terms)) if terms.len() == 2));
