@@ -184,6 +184,7 @@ fn link_on_page(
         ComparedField {
             name: mapping.app_field.clone(),
             here: shown(entity, record, &mapping.app_field, names),
+            href: href_of(record, &mapping.app_field),
             there: there(link, &mapping.app_field),
             crm_field: mapping.crm_field.clone(),
             direction: mapping.direction,
@@ -303,11 +304,15 @@ fn own_fields(entity: Entity, record: &StoredRecord, links: &[LinkOnPage], names
     own.map(|name| OwnField {
         name: name.to_owned(),
         value: shown(entity, record, name, names),
-        href: (name == "account_id")
-            .then(|| record.fields.get(name).and_then(Value::as_str).map(|id| format!("/records/accounts/{id}")))
-            .flatten(),
+        href: href_of(record, name),
     })
     .collect()
+}
+
+/// Address of the record that a field refers to.
+fn href_of(record: &StoredRecord, field: &str) -> Option<String> {
+    let id = record.fields.get(field).filter(|_| field == "account_id")?.as_str()?;
+    Some(format!("/records/accounts/{id}"))
 }
 
 /// The one true sentence, in parts; what matters is marked.

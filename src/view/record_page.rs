@@ -131,6 +131,8 @@ pub struct ComparedField {
     pub name: String,
     /// The app's value.
     pub here: Option<String>,
+    /// The record that the app's value refers to.
+    pub href: Option<String>,
     /// The CRM's value as last read.
     pub there: Option<String>,
     /// CRM field.

@@ -170,7 +170,7 @@ fn LinkStrip(links: Vec<LinkOnPage>, created: crate::view::Moment, updated: crat
                 None => view! { <span class="id">{id}</span> }.into_any(),
             });
             view! {
-                <span class="row">
+                <span class="row row-wrap">
                     <ProviderMark provider=link.provider class="mark mark-xs" />
                     {link.noun}
                     " "
@@ -251,13 +251,13 @@ fn compared(link: LinkOnPage, href: &str, chosen: &str) -> impl IntoView + use<>
         <Table caption=format!("Fields here and in {crm}") class="rec" foot=foot>
             <thead>
                 <tr>
-                    <th scope="col" class="w-1/6">"App field"</th>
-                    <th scope="col" class="w-1/4">"Here"</th>
-                    <th scope="col" class="w-9">
+                    <th scope="col" style:width="18%">"App field"</th>
+                    <th scope="col" style:width="25%">"Here"</th>
+                    <th scope="col" style:width="36px">
                         <span class="sr">"Direction"</span>
                     </th>
-                    <th scope="col" class="w-1/4">{format!("In {crm}")}</th>
-                    <th scope="col" class="w-1/6">"CRM field"</th>
+                    <th scope="col" style:width="25%">{format!("In {crm}")}</th>
+                    <th scope="col" style:width="18%">"CRM field"</th>
                     <th scope="col">"State"</th>
                 </tr>
             </thead>
@@ -279,7 +279,7 @@ fn compared_row(field: ComparedField, crm: &'static str, href: &str, chosen: &st
     view! {
         <tr class:is-selected=is_chosen>
             <th scope="row" class="lead">{field_link(&field.name, href, is_chosen)}</th>
-            <td data-l="Here">{value(field.here)}</td>
+            <td data-l="Here">{linked_value(field.here, field.href)}</td>
             <td class="skip-phone dg" title=field.direction.label()>
                 <DirectionArrow direction=field.direction />
                 <span class="sr">{field.direction.label()}</span>
@@ -306,14 +306,10 @@ fn own_fields(fields: Vec<OwnField>, href: &str, chosen: &str, is_linked: bool) 
         .into_iter()
         .map(|field| {
             let is_chosen = field.name == chosen;
-            let shown = match (field.value, field.href) {
-                (Some(text), Some(href)) => view! { <a href=href>{text}</a> }.into_any(),
-                (text, _) => value(text).into_any(),
-            };
             view! {
                 <tr class:is-selected=is_chosen>
                     <th scope="row" class="lead">{field_link(&field.name, href, is_chosen)}</th>
-                    <td data-l="Here">{shown}</td>
+                    <td data-l="Here">{linked_value(field.value, field.href)}</td>
                 </tr>
             }
         })
@@ -323,7 +319,7 @@ fn own_fields(fields: Vec<OwnField>, href: &str, chosen: &str, is_linked: bool) 
         <Table caption=heading class="rec">
             <thead>
                 <tr>
-                    <th scope="col" class="w-1/4">"App field"</th>
+                    <th scope="col" style:width="25%">"App field"</th>
                     <th scope="col">{if is_linked { "Here only" } else { "Here" }}</th>
                 </tr>
             </thead>
@@ -345,6 +341,13 @@ fn field_link(name: &str, href: &str, is_chosen: bool) -> impl IntoView + use<> 
                 {name.to_owned()}
             </a>
         </div>
+    }
+}
+
+fn linked_value(text: Option<String>, href: Option<String>) -> impl IntoView {
+    match (text, href) {
+        (Some(text), Some(href)) => view! { <a class="truncate value" href=href>{text}</a> }.into_any(),
+        (text, _) => value(text).into_any(),
     }
 }
 
