@@ -6,4 +6,5 @@ mod boot;
 #[expect(dead_code, unused_imports, reason = "the areas that stand on them are still being written")]
 mod helpers;
 mod migrations;
+mod screens;
 mod sync;

@@ -3,5 +3,7 @@
 mod auth;
 mod connections;
 mod edges;
+mod mappings;
 mod records;
+mod settings;
 mod sign_in_to_crm;
