@@ -99,6 +99,7 @@ pub struct TestApp {
     pub url: String,
     database: TestDatabase,
     http: reqwest::Client,
+    seed: u64,
     admin: OnceCell<Viewer>,
     leaves_jobs: AtomicBool,
     _stop: DropGuard,
@@ -145,6 +146,7 @@ impl TestApp {
             url,
             database,
             http,
+            seed: options.seed,
             admin: OnceCell::new(),
             leaves_jobs: AtomicBool::new(false),
             _stop: stop.drop_guard(),
@@ -221,6 +223,11 @@ impl TestApp {
     /// Address of the database for a program that logs in as the owner.
     pub fn database_url(&self) -> String {
         self.database.owner_url()
+    }
+
+    /// The key that seals the tokens, for a program that opens them.
+    pub fn secret_key(&self) -> String {
+        Vault::generate_key(&SeededRng::new(self.seed))
     }
 
     /// This test ends with jobs waiting, and means to.

@@ -3,6 +3,7 @@
 mod deletes;
 mod faults;
 mod first_sync;
+mod histories;
 mod matching;
 mod merge;
 mod pull;
