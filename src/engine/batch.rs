@@ -3,6 +3,8 @@
 
 mod app_writes;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -14,7 +16,7 @@ use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side};
 use crate::security::Rng;
 use crate::store::app_rows::RowWrite;
 use crate::store::changes::{self, FieldChange, NewChange};
-use crate::store::links::{self, LinkFailure, LinkWrite, PUT_BACK};
+use crate::store::links::{self, FieldChoice, LinkFailure, LinkWrite};
 use crate::store::questions::{self, Question};
 use crate::store::runs::{self, Counters, StoredRun};
 use crate::store::{StoreError, WorkspaceTx, pending};
@@ -102,9 +104,14 @@ impl<'a> Batch<'a> {
         let rests = decision.notes.iter().any(|note| matches!(note, Note::Rests { .. }));
         let kept = self.context.is_narrower() && (stored.due || rests);
         link.due = translated.waits || kept || !decision.to_crm.is_empty();
-        let put_backs = stored.put_backs();
-        link.due |= !put_backs.is_empty();
-        link.decision = Some(put_backs).filter(|waiting| !waiting.is_empty());
+        let decided = decided(pair, &self.context.fields);
+        let open = still_open(&decided, &decision);
+        // A decision's base is not the link's: what the CRM holds is known from here until it is carried out.
+        link.seen.extend(open.iter().map(|(field, choice)| (field.clone(), choice.crm.clone())));
+        let mut waiting = stored.put_backs();
+        link.due |= !waiting.is_empty();
+        waiting.extend(open);
+        link.decision = Some(waiting).filter(|waiting| !waiting.is_empty());
         link.state = LinkState::Linked;
         if let Some(stamps) = stamps {
             link.crm_modified_at = Some(stamps.modified_at);
@@ -121,9 +128,9 @@ impl<'a> Batch<'a> {
             (false, true) => {}
         }
         let failure = link.failure.clone().filter(|_| failed.is_some());
-        let (link_id, person) = (link.id, stored.decision.values().any(|choice| choice.choice != PUT_BACK));
+        let link_id = link.id;
         if let (false, Some(app)) = (to_app.is_empty(), &pair.app) {
-            self.update_app(app, link, to_app, &translated, person);
+            self.update_app(app, link, to_app, &translated, &decided);
         } else {
             self.links.push(link);
         }
@@ -175,7 +182,7 @@ impl<'a> Batch<'a> {
             refusal: None,
         };
         let row = RowWrite { id: record_id, columns, custom, field_changed_at: Default::default() };
-        self.app_writes.push(AppWrite { row, is_new: true, link, fields, change });
+        self.app_writes.push(AppWrite { row, is_new: true, link, decided: BTreeMap::new(), fields, change });
     }
 
     /// Notes that a record could not be handled, on its link and in the journal.
@@ -374,12 +381,25 @@ fn field_question(pair: &Pair, link: &LinkWrite, conflicts: &[&FieldConflict], s
     }
 }
 
+/// What a person decided about a record's fields and that still counts.
+fn decided(pair: &Pair, fields: &[Field]) -> BTreeMap<String, FieldChoice> {
+    let choice = |field: &Field| Some((field.mapped.app_field.clone(), pair.choice(field)?.clone()));
+    fields.iter().filter_map(choice).collect()
+}
+
+/// Decisions that the CRM's side waits for, or that could not be carried out: a failure carries its decision.
+fn still_open(decided: &BTreeMap<String, FieldChoice>, decision: &Decision) -> BTreeMap<String, FieldChoice> {
+    let to_crm = decision.to_crm.iter().map(|assignment| &assignment.app_field);
+    let failed = decision.failures.iter().map(|failure| &failure.app_field);
+    to_crm.chain(failed).filter_map(|field| Some((field.clone(), decided.get(field)?.clone()))).collect()
+}
+
 /// Values that a person put together are written into the app too.
 fn with_decided_values(pair: &Pair, fields: &[Field], mut to_app: Vec<Assignment>) -> Vec<Assignment> {
-    let (Some(link), Some(app)) = (&pair.link, &pair.app) else { return to_app };
+    let Some(app) = &pair.app else { return to_app };
     for field in fields {
         let app_field = &field.mapped.app_field;
-        let Some(choice) = link.decision.get(app_field).filter(|choice| choice.choice == "value") else { continue };
+        let Some(choice) = pair.choice(field).filter(|choice| choice.choice == "value") else { continue };
         let before = app.fields.get(app_field).cloned().flatten();
         if before != choice.value && to_app.iter().all(|assignment| assignment.app_field != *app_field) {
             to_app.push(Assignment {

@@ -3,8 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::connectors::EntityDescription;
-use crate::model::{Entity, FieldDirection, FieldKind, LogDirection, app_field};
-use crate::store::runs::StoredRun;
+use crate::model::{Entity, FieldDirection, FieldKind, LogDirection, SyncDirection, app_field};
 use crate::store::setup::{ConnectionSetup, StoredMapping};
 use crate::sync::{MappedField, MergeContext, ValueMap};
 
@@ -48,15 +47,15 @@ pub(crate) struct EntityContext {
 const TIE_WINDOW_MS: i64 = 2000;
 
 impl EntityContext {
-    /// Puts together what `run` does with `entity`.
+    /// Puts together what a run in `direction` does with the entity of `description`.
     pub(crate) fn new(
         connection: &ConnectionSetup,
-        run: &StoredRun,
+        direction: SyncDirection,
         description: EntityDescription,
         mappings: &[StoredMapping],
     ) -> Self {
         let entity = description.entity;
-        let allowed = connection.direction.common(run.direction);
+        let allowed = connection.direction.common(direction);
         let fields: Vec<Field> =
             mappings.iter().filter_map(|mapping| field(entity, &description, mapping, allowed)).collect();
         let covers = fingerprint(connection, mappings, &fields);

@@ -8,16 +8,21 @@ use super::batch::{Batch, CrmStamps, new_link};
 use super::context::EntityContext;
 use super::deletes;
 use super::position::{Phase, Position, ReadState};
-use super::read::{Stranger, create_or_rest, is_open};
+use super::read::{Stranger, create_or_rest};
 use super::run::{Step, StepError};
 use super::translate::{Pair, References, Transformed, app_form, translate};
+use crate::connectors::CrmRecord;
 use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side, Stage};
 use crate::store::app_rows::{self, AppRow};
 use crate::store::changes::NewChange;
+use crate::store::links::{self, LinkWrite, StoredLink};
 use crate::store::pending::{self, MatchCandidate};
 use crate::store::questions::{self, Question};
-use crate::store::{links, setup};
+use crate::store::setup;
 use crate::sync::{Candidate, MatchOutcome, Record, match_keys, match_records};
+
+/// Records whose create in the app is tried again in one run, one call to the CRM.
+const MOST_RETRIES: i64 = 200;
 
 /// Matches, moves the cursor, and goes on to the edits in the app.
 pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, StepError> {
@@ -26,8 +31,10 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
     let description = step.describe(entity).await?;
     let mut tx = step.begin().await?;
     let context = step.context(&mut tx, description).await?;
-    let waiting = pending::candidates(&mut tx, config_id, entity).await?;
+    let mut waiting = pending::candidates(&mut tx, config_id, entity).await?;
+    let due = links::due_creates_in_app(&mut tx, config_id, entity, MOST_RETRIES).await?;
     tx.commit().await?;
+    let gone = read_again(step, &context, &due, &mut waiting).await?;
     let pairs: Vec<Pair> = waiting.iter().map(as_pair).collect();
     let transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
 
@@ -36,8 +43,17 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
     step.advance(&mut tx, &position).await?;
     let mut batch = Batch::new(&context, step.engine.crm.rng.as_ref());
     let references = References::load(&mut tx, config_id, &context, &pairs).await?;
+    let crm_ids: Vec<String> = waiting.iter().map(|candidate| candidate.crm_record_id.clone()).collect();
+    let own = links::by_crm_ids(&mut tx, config_id, entity, &crm_ids).await?;
+    gone.into_iter().for_each(|link| batch.write_link(LinkWrite { due: false, ..link.to_write() }));
     let mut strangers = Vec::new();
+    let mut decided = Vec::new();
     for (place, (candidate, pair)) in waiting.iter().zip(&pairs).enumerate() {
+        if own.iter().any(|link| is_taken(link, &candidate.crm_record_id)) {
+            // A person linked it in the meantime.
+            decided.push(candidate.crm_record_id.clone());
+            continue;
+        }
         let translated = translate(&context, pair, place, &references, &transformed);
         let (form, failures) = app_form(&context, &translated);
         strangers.push((candidate, translated, form, failures));
@@ -45,19 +61,10 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
     let forms: Vec<(&str, &Record)> =
         strangers.iter().map(|(candidate, _, form, _)| (candidate.crm_record_id.as_str(), form)).collect();
     let (outcomes, rows) = decide(&mut tx, config_id, &context, &forms).await?;
-    // A record that could not be created in the app before has a link already.
-    let ids: Vec<String> = waiting.iter().map(|candidate| candidate.crm_record_id.clone()).collect();
-    let known: HashMap<String, Uuid> = links::by_crm_ids(&mut tx, config_id, entity, &ids)
-        .await?
-        .into_iter()
-        .filter(is_open)
-        .filter_map(|link| Some((link.crm_record_id?, link.id)))
-        .collect();
-    let mut decided = Vec::new();
     for (candidate, translated, form, failures) in &strangers {
         let stamps = CrmStamps { modified_at: candidate.crm_modified_at, edited_at: candidate.crm_edited_at };
         let crm_id = &candidate.crm_record_id;
-        let link_id = known.get(crm_id).copied();
+        let link_id = own.iter().find(|link| link.crm_record_id.as_ref() == Some(crm_id)).map(|link| link.id);
         match outcomes.get(crm_id) {
             Some(Found::Partner(record_id)) => {
                 link_pair(&context, &mut batch, step, candidate, (link_id, *record_id), stamps);
@@ -68,6 +75,8 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
                     batch.ask(question(&context, candidate, form, rows.get(record_id)));
                 }
                 batch.counters(LogDirection::Pull).skipped += 1;
+                // One that is tried again waits here from now on.
+                pending::keep_candidate(&mut tx, config_id, entity, candidate).await?;
             }
             None => {
                 create_or_rest(
@@ -88,6 +97,45 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
     }
     step.commit(tx, batch, Stage::Match, waiting.len()).await?;
     Ok(position)
+}
+
+/// Reads CRM records again that could not be created in the app and are due, and lets them wait beside the others. Returns
+/// the links whose record is gone.
+async fn read_again(
+    step: &Step<'_>,
+    context: &EntityContext,
+    due: &[StoredLink],
+    waiting: &mut Vec<MatchCandidate>,
+) -> Result<Vec<StoredLink>, StepError> {
+    let ids: Vec<String> = due.iter().filter_map(|link| link.crm_record_id.clone()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (ids, fields, entity) = (&ids, &context.crm_fields(), context.entity);
+    let records =
+        step.call(|crm| async move { crm.connector.read_by_id(&crm.session, entity, fields, ids).await }).await?;
+    let alive: HashMap<String, CrmRecord> =
+        records.into_iter().filter(|record| !record.deleted).map(|record| (record.id.clone(), record)).collect();
+    waiting.retain(|candidate| !alive.contains_key(&candidate.crm_record_id));
+    let gone = |link: &&StoredLink| link.crm_record_id.as_ref().is_none_or(|id| !alive.contains_key(id));
+    let gone = due.iter().filter(gone).cloned().collect();
+    waiting.extend(alive.into_values().map(|record| {
+        let stamps = CrmStamps::from_ms(record.modified_at, record.edited_at);
+        MatchCandidate {
+            crm_record_id: record.id,
+            fields: record.fields,
+            crm_modified_at: stamps.modified_at,
+            crm_edited_at: stamps.edited_at,
+        }
+    }));
+    waiting.sort_by(|a, b| a.crm_record_id.cmp(&b.crm_record_id));
+    Ok(gone)
+}
+
+/// Whether a link binds this CRM record already. One whose create in the app failed does not.
+fn is_taken(link: &StoredLink, crm_id: &str) -> bool {
+    let failed_create = link.state == LinkState::Creating && link.record_id.is_none();
+    link.crm_record_id.as_deref() == Some(crm_id) && !failed_create
 }
 
 enum Found {

@@ -13,6 +13,7 @@ mod position;
 mod push;
 mod push_outcome;
 mod read;
+pub mod review;
 mod run;
 mod settle;
 pub mod tokens;

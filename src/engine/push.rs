@@ -4,7 +4,7 @@ pub(super) mod lost_update;
 mod partners;
 mod restored;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ use crate::connectors::{CrmRecord, RecordWrite, WriteKind};
 use crate::model::{ChangeAction, Entity, LinkState, LogDirection, Side, Stage};
 use crate::store::app_rows::{self, AppRow};
 use crate::store::changes::{self, FieldChange, NewChange};
-use crate::store::links::{self, LinkWrite, PUT_BACK, StoredLink};
+use crate::store::links::{self, LinkWrite, StoredLink};
 use crate::store::pending::{self, PendingRecord};
 use crate::store::runs;
 use crate::store::{StoreError, WorkspaceTx};
@@ -230,7 +230,7 @@ impl<'a> Plan<'a> {
                 kind: WriteKind::Update { crm_id: link.crm_record_id.clone().unwrap_or_default() },
                 fields: to_crm.iter().map(|set| (set.field.clone(), set.after.clone())).collect(),
             },
-            person: link.decision.values().any(|choice| choice.choice != PUT_BACK),
+            decided: fields_decided(self.context, pair),
             assignments: to_crm,
             app_values,
             change_ids: record.change_ids.clone(),
@@ -301,7 +301,7 @@ impl<'a> Plan<'a> {
             app_values: app_values(self.context, &translated),
             change_ids: record.change_ids.clone(),
             waits: translated.waits,
-            person: false,
+            decided: BTreeSet::new(),
             failure: None,
             puts_back: false,
         });
@@ -326,6 +326,11 @@ impl<'a> Plan<'a> {
         self.batch.settle_changes(&record.change_ids);
         self.batch.counters(LogDirection::Push).skipped += 1;
     }
+}
+
+fn fields_decided(context: &EntityContext, pair: &Pair) -> BTreeSet<String> {
+    let decided = context.fields.iter().filter(|field| pair.choice(field).is_some());
+    decided.map(|field| field.mapped.app_field.clone()).collect()
 }
 
 fn app_values(context: &EntityContext, translated: &Translated) -> BTreeMap<String, Value> {
@@ -356,7 +361,7 @@ impl PushItem {
                     app_field: set.app_field.clone(),
                     before: set.before.clone(),
                     after: set.after.clone(),
-                    rule: if self.person { Rule::Person.as_str() } else { set.rule.as_str() }.to_owned(),
+                    rule: if self.decided.contains(&set.app_field) { Rule::Person } else { set.rule }.as_str().to_owned(),
                     from_app: Some(self.app_values.get(&set.app_field).cloned().flatten()),
                 })
                 .collect(),

@@ -1,6 +1,6 @@
 //! What became of a batch of CRM writes: bases move, refusals are kept with their reason, edits that waited are settled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
@@ -38,8 +38,8 @@ pub(crate) struct PushItem {
     pub change_ids: Vec<i64>,
     /// A reference still has no partner.
     pub waits: bool,
-    /// A person decided.
-    pub person: bool,
+    /// Fields that a person decided.
+    pub decided: BTreeSet<String>,
     /// Why other fields of the record cannot go along.
     pub failure: Option<LinkFailure>,
     /// It gives the CRM back what a write of ours has overwritten unseen.
@@ -225,7 +225,11 @@ impl End<'_> {
             let sent_from = item.app_values.get(&assignment.app_field).cloned().flatten();
             move_base(self.context, link, assignment, &sent_from, images.after.as_ref());
             link.seen.remove(&assignment.app_field);
+            if let Some(open) = &mut link.decision {
+                open.remove(&assignment.app_field);
+            }
         }
+        link.decision = link.decision.take().filter(|open| !open.is_empty());
         if is_create {
             // Mapped fields that were empty here are empty there.
             for field in &self.context.fields {

@@ -166,7 +166,7 @@ impl Step<'_> {
         description: EntityDescription,
     ) -> Result<EntityContext, StepError> {
         let mappings = setup::mappings(tx, self.connection.id, description.entity).await?;
-        Ok(EntityContext::new(self.connection, self.run, description, &mappings))
+        Ok(EntityContext::new(self.connection, self.run.direction, description, &mappings))
     }
 
     /// Carries a batch out and commits the step.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::context::{EntityContext, Field};
 use crate::model::Entity;
 use crate::store::app_rows::AppRow;
-use crate::store::links::{PUT_BACK, StoredLink};
+use crate::store::links::{FieldChoice, PUT_BACK, StoredLink};
 use crate::store::{StoreError, WorkspaceTx, links};
 use crate::sync::{FieldBase, FieldState, Record, Value, fit, same};
 use crate::transform::{Direction, TransformCall, TransformHost};
@@ -60,13 +60,23 @@ impl Pair {
 
     /// The app's value of a field; what a person decided stands in its place.
     pub(crate) fn app_value(&self, field: &Field) -> Option<Value> {
-        let app_field = &field.mapped.app_field;
-        let decided = self.link.as_ref().and_then(|link| link.decision.get(app_field));
-        if let Some(choice) = decided.filter(|choice| choice.choice == "value") {
+        if let Some(choice) = self.choice(field).filter(|choice| choice.choice == "value") {
             return Some(choice.value.clone());
         }
-        let app = self.app.as_ref()?;
-        Some(app.fields.get(app_field).cloned().flatten())
+        Some(self.app.as_ref()?.fields.get(&field.mapped.app_field).cloned().flatten())
+    }
+
+    /// What a person decided about a field, while both sides hold what the person saw (or what the decision made of it).
+    pub(crate) fn choice(&self, field: &Field) -> Option<&FieldChoice> {
+        let choice = self.link.as_ref()?.decision.get(&field.mapped.app_field)?;
+        if choice.choice == PUT_BACK {
+            return None;
+        }
+        let app = self.app.as_ref()?.fields.get(&field.mapped.app_field).cloned().flatten();
+        let kind = field.mapped.app_kind;
+        let app_unmoved = same(kind, &app, &choice.app) || (choice.choice == "value" && same(kind, &app, &choice.value));
+        let crm_unmoved = same(field.mapped.crm_kind, &self.crm_value(field)?, &choice.crm);
+        (app_unmoved && crm_unmoved).then_some(choice)
     }
 
     fn base(&self, field: &Field) -> Option<&FieldBase> {
@@ -198,8 +208,10 @@ fn field_state(
     };
     let app_changed_at =
         pair.app.as_ref().map(|row| row.changed_at.get(&field.mapped.app_field).copied().unwrap_or(row.created_at));
+    let decided = pair.choice(field).is_some();
     let base = decided_base(pair, field, base, &app, &crm, &crm_as_app, &app_as_crm);
-    Some(FieldState { base, app, crm, crm_as_app, app_as_crm, app_changed_at, crm_changed_at: pair.crm_edited_at })
+    let crm_changed_at = pair.crm_edited_at;
+    Some(FieldState { base, app, crm, crm_as_app, app_as_crm, app_changed_at, crm_changed_at, decided })
 }
 
 /// The id on the other side; outer `None` where it has no partner yet.
@@ -271,9 +283,7 @@ fn decided_base(
     crm_as_app: &Result<Value, String>,
     app_as_crm: &Result<Value, String>,
 ) -> Option<FieldBase> {
-    let Some(choice) = pair.link.as_ref().and_then(|link| link.decision.get(&field.mapped.app_field)) else {
-        return base;
-    };
+    let Some(choice) = pair.choice(field) else { return base };
     match (choice.choice.as_str(), app, crm, crm_as_app, app_as_crm) {
         ("crm", Some(app), _, _, Ok(app_as_crm)) => Some(FieldBase { crm: app_as_crm.clone(), app: app.clone() }),
         ("app" | "value", _, Some(crm), Ok(crm_as_app), _) => {
@@ -292,6 +302,7 @@ fn not_observed(pair: &Pair, field: &Field) -> FieldState {
         app_as_crm: Ok(None),
         app_changed_at: None,
         crm_changed_at: None,
+        decided: false,
     }
 }
 

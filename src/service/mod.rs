@@ -33,6 +33,8 @@ pub mod records;
 pub mod runs;
 pub mod set_up;
 pub mod settings;
+pub mod settle;
+mod settle_values;
 
 use std::sync::Arc;
 

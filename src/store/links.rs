@@ -37,6 +37,10 @@ pub struct FieldChoice {
     pub choice: String,
     /// The value in app form, for `value`; as the CRM stores it, for [`PUT_BACK`].
     pub value: Value,
+    /// What the app held when it was decided. The decision counts only while both sides hold what the person saw.
+    pub app: Value,
+    /// What the CRM held then, as it stores it.
+    pub crm: Value,
 }
 
 /// A link as stored.
@@ -365,4 +369,45 @@ pub async fn reject_deletes(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<u64
     .execute(tx.connection())
     .await?
     .rows_affected())
+}
+
+/// One link; `None` where this workspace has none of that id.
+pub async fn get(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredLink>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let row = sqlx::query_as!(
+        LinkRow,
+        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
+                deleted_by_engine
+         FROM crm_record_links WHERE workspace_id = $1 AND id = $2",
+        workspace_id,
+        id
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(LinkRow::read).transpose()
+}
+
+/// Links of CRM records that could not be created in the app and are due for another try.
+pub async fn due_creates_in_app(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    most: i64,
+) -> Result<Vec<StoredLink>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query_as!(
+        LinkRow,
+        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
+                deleted_by_engine
+         FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state = 'creating' AND record_id IS NULL
+           AND crm_record_id IS NOT NULL ORDER BY id LIMIT $4",
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        most
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(LinkRow::read).collect()
 }

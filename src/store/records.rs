@@ -474,3 +474,25 @@ mod tests {
         assert_eq!(contains("50%_a\\b"), "%50\\%\\_a\\\\b%");
     }
 }
+
+/// Lets what refers to one account refer to another.
+pub async fn move_references(tx: &mut WorkspaceTx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
+    let workspace_id = tx.workspace_id();
+    sqlx::query!(
+        "UPDATE contacts SET account_id = $3 WHERE workspace_id = $1 AND account_id = $2",
+        workspace_id,
+        from,
+        to
+    )
+    .execute(tx.connection())
+    .await?;
+    sqlx::query!(
+        "UPDATE opportunities SET account_id = $3 WHERE workspace_id = $1 AND account_id = $2",
+        workspace_id,
+        from,
+        to
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

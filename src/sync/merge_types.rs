@@ -29,6 +29,8 @@ pub struct FieldState {
     pub app_changed_at: Option<i64>,
     /// When the CRM's value changed, epoch milliseconds by the CRM's clock.
     pub crm_changed_at: Option<i64>,
+    /// A person decided this field; it merges by itself, apart from its group.
+    pub decided: bool,
 }
 
 /// Who wins, and what the clocks are worth.

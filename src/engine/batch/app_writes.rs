@@ -1,6 +1,6 @@
 //! Writes into the app's rows and what follows from their success or refusal: a row that Postgres refuses fails alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::DateTime;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::engine::translate::Translated;
 use crate::model::{ChangeAction, FieldKind, LinkState, LogDirection, Side};
 use crate::store::app_rows::{self, AppRow, RowWrite};
 use crate::store::changes::NewChange;
-use crate::store::links::{LinkFailure, LinkWrite};
+use crate::store::links::{FieldChoice, LinkFailure, LinkWrite};
 use crate::store::{StoreError, WorkspaceTx};
 use crate::sync::{Assignment, Record, Rule, Value, base_after_app_write, same};
 
@@ -19,6 +19,8 @@ pub(super) struct AppWrite {
     pub(super) row: RowWrite,
     pub(super) is_new: bool,
     pub(super) link: LinkWrite,
+    /// What a person decided and this write carries out in the app; a refusal keeps it.
+    pub(super) decided: BTreeMap<String, FieldChoice>,
     pub(super) fields: Vec<WrittenField>,
     pub(super) change: NewChange,
 }
@@ -38,7 +40,7 @@ impl Batch<'_> {
         link: LinkWrite,
         to_app: Vec<Assignment>,
         translated: &Translated,
-        person: bool,
+        decided: &BTreeMap<String, FieldChoice>,
     ) {
         let mut row = whole_row(app);
         let mut fields = Vec::new();
@@ -49,7 +51,8 @@ impl Batch<'_> {
             if let Some(at) = assignment.changed_at.and_then(DateTime::from_timestamp_millis) {
                 row.field_changed_at.insert(app_field.clone(), at.to_rfc3339());
             }
-            let rule = if person { Rule::Person.as_str() } else { assignment.rule.as_str() };
+            let is_person = decided.contains_key(&app_field);
+            let rule = if is_person { Rule::Person.as_str() } else { assignment.rule.as_str() };
             journal.push(field_change(&app_field, &app_field, &assignment.before, &assignment.after, rule));
             let position = self.context.fields.iter().position(|field| field.mapped.app_field == app_field);
             let crm_value = position.and_then(|position| translated.states[position].crm.clone()).flatten();
@@ -66,7 +69,9 @@ impl Batch<'_> {
             fields: journal,
             refusal: None,
         };
-        self.app_writes.push(AppWrite { row, is_new: false, link, fields, change });
+        let mut decided = decided.clone();
+        decided.retain(|field, _| fields.iter().any(|written| written.app_field == *field));
+        self.app_writes.push(AppWrite { row, is_new: false, link, decided, fields, change });
     }
 
     /// Writes all planned rows: together, and one by one where Postgres refuses one.
@@ -133,6 +138,10 @@ impl Batch<'_> {
                 let now = row.fields.get(&field.app_field).cloned().flatten();
                 let kind = self.kind(&field.app_field);
                 write.link.due |= !same(kind, &now, &field.written);
+                if write.link.decision.as_ref().is_some_and(|open| open.contains_key(&field.app_field)) {
+                    // A value that a person put together is agreed only once the CRM has it too.
+                    continue;
+                }
                 write.link.base.insert(field.app_field, base_after_app_write(&field.crm_value, &now));
             }
             let counters = self.counters(LogDirection::Pull);
@@ -157,13 +166,16 @@ impl Batch<'_> {
             retryable: true,
         };
         let mut link = write.link;
-        // The CRM's values are not settled: an edit made here later must not pass for the newer one.
-        link.seen.extend(write.fields.iter().map(|field| (field.app_field.clone(), field.crm_value.clone())));
+        // The values wait on the link, and so does what a person decided about them.
+        link.seen.extend(write.fields.into_iter().map(|field| (field.app_field, field.crm_value)));
+        link.decision.get_or_insert_default().extend(write.decided);
+        link.decision = link.decision.filter(|open| !open.is_empty());
         if write.is_new {
             link.seen.clear();
             link.record_id = None;
             link.state = LinkState::Creating;
             link.base.clear();
+            link.seen.clear();
         }
         self.fail(LogDirection::Pull, link, failure);
     }

@@ -68,7 +68,7 @@ pub(crate) fn keep_to_put_back(stored: &StoredLink, link: &mut LinkWrite, lost: 
             None => link.base.remove(&app_field),
         };
         link.seen.insert(app_field.clone(), value.clone());
-        decision.insert(app_field, FieldChoice { choice: PUT_BACK.to_owned(), value });
+        decision.insert(app_field, FieldChoice { choice: PUT_BACK.to_owned(), value, app: None, crm: None });
     }
     link.decision = Some(decision);
     link.crm_edited_at = lost.edited_at.and_then(chrono::DateTime::from_timestamp_millis).or(link.crm_edited_at);
@@ -109,7 +109,7 @@ pub(crate) fn put_back_item(context: &EntityContext, link: &StoredLink, record_i
         app_values: Default::default(),
         change_ids: Vec::new(),
         waits: false,
-        person: false,
+        decided: Default::default(),
         failure: None,
         puts_back: true,
     })

@@ -37,6 +37,7 @@ fn state(base: &str, app: &str, crm: &str) -> FieldState {
         app_as_crm: Ok(value(app)),
         app_changed_at: Some(10_000),
         crm_changed_at: Some(50_000),
+        decided: false,
     }
 }
 
