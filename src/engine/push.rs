@@ -361,7 +361,9 @@ impl PushItem {
                     app_field: set.app_field.clone(),
                     before: set.before.clone(),
                     after: set.after.clone(),
-                    rule: if self.decided.contains(&set.app_field) { Rule::Person } else { set.rule }.as_str().to_owned(),
+                    rule: if self.decided.contains(&set.app_field) { Rule::Person } else { set.rule }
+                        .as_str()
+                        .to_owned(),
                     from_app: Some(self.app_values.get(&set.app_field).cloned().flatten()),
                 })
                 .collect(),

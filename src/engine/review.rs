@@ -156,7 +156,12 @@ impl SecondLook {
     }
 
     /// What a merge finds, with the choices tried; values are told of `fields` and of what is in conflict.
-    pub async fn findings(&self, tx: &mut WorkspaceTx, config_id: Uuid, fields: &[String]) -> Result<Findings, StoreError> {
+    pub async fn findings(
+        &self,
+        tx: &mut WorkspaceTx,
+        config_id: Uuid,
+        fields: &[String],
+    ) -> Result<Findings, StoreError> {
         let pairs = std::slice::from_ref(&self.pair);
         let references = References::load(tx, config_id, &self.context, pairs).await?;
         let translated = translate(&self.context, &self.pair, 0, &references, &self.transformed);
@@ -266,6 +271,7 @@ fn unlinked(subject: &Subject) -> StoredLink {
         failure: None,
         due: false,
         decision: BTreeMap::new(),
+        pending_delete: None,
         deleted_by_engine: false,
     }
 }

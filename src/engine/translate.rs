@@ -74,7 +74,8 @@ impl Pair {
         }
         let app = self.app.as_ref()?.fields.get(&field.mapped.app_field).cloned().flatten();
         let kind = field.mapped.app_kind;
-        let app_unmoved = same(kind, &app, &choice.app) || (choice.choice == "value" && same(kind, &app, &choice.value));
+        let app_unmoved =
+            same(kind, &app, &choice.app) || (choice.choice == "value" && same(kind, &app, &choice.value));
         let crm_unmoved = same(field.mapped.crm_kind, &self.crm_value(field)?, &choice.crm);
         (app_unmoved && crm_unmoved).then_some(choice)
     }

@@ -63,7 +63,8 @@ pub async fn resolve(
         return Err(ServiceError::invalid("strategy", message));
     }
     if resolution.always && (kind != ConflictKind::Field || resolution.strategy == ResolutionStrategy::Manual) {
-        let message = "A rule needs one side for fields that both sides changed. Choose use_app or use_crm, or leave always out.";
+        let message =
+            "A rule needs one side for fields that both sides changed. Choose use_app or use_crm, or leave always out.";
         return Err(ServiceError::invalid("always", message));
     }
     match kind {
@@ -103,12 +104,7 @@ struct Opened {
     connection: ConnectionSetup,
 }
 
-async fn open(
-    services: &Services,
-    viewer: &Viewer,
-    id: Uuid,
-    version: Option<i32>,
-) -> Result<Opened, ServiceError> {
+async fn open(services: &Services, viewer: &Viewer, id: Uuid, version: Option<i32>) -> Result<Opened, ServiceError> {
     let mut tx = services.begin(viewer).await?;
     let conflict = load(&mut tx, id).await?;
     let link = match conflict.link_id {
@@ -134,7 +130,8 @@ async fn resolve_values(
     let merged = check_values(&conflict, resolution.strategy, &resolution.merged)?;
     let choices = choices(&conflict, resolution.strategy, &merged);
     let subject = subject(viewer, &conflict, link.clone());
-    let mut look = look_again(&services.crm, &services.transforms, &subject, &choices).await.map_err(unreachable_crm)?;
+    let mut look =
+        look_again(&services.crm, &services.transforms, &subject, &choices).await.map_err(unreachable_crm)?;
 
     let mut tx = services.begin(viewer).await?;
     look.lock(&mut tx).await?;
@@ -211,11 +208,12 @@ async fn set_rules(
     conflict: &StoredConflict,
     resolution: &Resolution,
 ) -> Result<bool, ServiceError> {
-    let rule =
-        if resolution.strategy == ResolutionStrategy::UseApp { FieldRule::UseApp } else { FieldRule::UseCrm };
+    let rule = if resolution.strategy == ResolutionStrategy::UseApp { FieldRule::UseApp } else { FieldRule::UseCrm };
     let waiting = store::conflicts::waiting_in_fields(tx, conflict, &conflict.fields).await?;
     if resolution.confirmed.is_some_and(|confirmed| confirmed != waiting) {
-        let detail = format!("{waiting} other conflicts wait in these fields by now. Look at the number again, then confirm it.");
+        let detail = format!(
+            "{waiting} other conflicts wait in these fields by now. Look at the number again, then confirm it."
+        );
         return Err(ServiceError::state("waiting_changed", detail));
     }
     for field in &conflict.fields {
@@ -303,12 +301,7 @@ async fn resolve_merge(
 }
 
 const fn decided(viewer: &Viewer, strategy: ResolutionStrategy) -> Settled<'static> {
-    Settled {
-        status: ConflictStatus::Resolved,
-        strategy: Some(strategy),
-        merged: None,
-        by: Some(viewer.user_id),
-    }
+    Settled { status: ConflictStatus::Resolved, strategy: Some(strategy), merged: None, by: Some(viewer.user_id) }
 }
 
 /// A link whose missing side is made anew by the next run.
@@ -325,11 +318,7 @@ fn anew(link: LinkWrite) -> LinkWrite {
     }
 }
 
-async fn accept_difference(
-    tx: &mut WorkspaceTx,
-    conflict: &StoredConflict,
-    link_id: Uuid,
-) -> Result<(), ServiceError> {
+async fn accept_difference(tx: &mut WorkspaceTx, conflict: &StoredConflict, link_id: Uuid) -> Result<(), ServiceError> {
     let Some(link) = links::get(tx, link_id).await? else { return Ok(()) };
     let mut write = link.to_write();
     for field in &conflict.fields {
@@ -418,7 +407,11 @@ async fn renew(
 }
 
 /// Closes a conflict that went away.
-async fn converge(mut tx: WorkspaceTx, viewer: &Viewer, conflict: StoredConflict) -> Result<ServiceError, ServiceError> {
+async fn converge(
+    mut tx: WorkspaceTx,
+    viewer: &Viewer,
+    conflict: StoredConflict,
+) -> Result<ServiceError, ServiceError> {
     let strategy = Some(ResolutionStrategy::Converged);
     let settled = Settled { status: ConflictStatus::Resolved, strategy, merged: None, by: None };
     store::conflicts::settle(&mut tx, conflict.id, conflict.version, &settled).await?;
@@ -471,11 +464,13 @@ fn unreachable_crm(error: AccessError) -> ServiceError {
         AccessError::Store(error) => error.into(),
         AccessError::NotConnected | AccessError::SignInNeeded => runs::not_ready(ConnectionStatus::Error),
         AccessError::NotConfigured { .. } | AccessError::Sealed => {
-            let detail = "The connection cannot be used with this server's settings. Nothing was written; tell an admin.";
+            let detail =
+                "The connection cannot be used with this server's settings. Nothing was written; tell an admin.";
             ServiceError::state("connection_not_ready", detail).caused_by(error)
         }
         AccessError::Refreshing | AccessError::Crm(_) => {
-            let detail = "The CRM could not be asked for its values just now. Nothing was written; try again in a minute.";
+            let detail =
+                "The CRM could not be asked for its values just now. Nothing was written; try again in a minute.";
             ServiceError::unavailable("crm_unavailable", detail).caused_by(error)
         }
     }

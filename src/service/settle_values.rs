@@ -25,6 +25,10 @@ pub(super) fn check_values(
             problem(field, format!("{field} is not in conflict. Name only fields of conflictingFields."));
             continue;
         }
+        let is_a_side = [&conflict.app, &conflict.crm].iter().any(|side| side.get(field) == Some(&text(value)));
+        if is_a_side {
+            continue;
+        }
         let one: Map<String, Json> = std::iter::once((field.clone(), as_kind(conflict, field, value))).collect();
         for refused in record_fields::change(conflict.entity, &one).err().unwrap_or_default() {
             problem(field, refused.message);
@@ -72,7 +76,8 @@ pub(super) fn final_values(conflict: &StoredConflict, strategy: ResolutionStrate
 /// A number that was sent as text, as the values of a conflict are, counts as the number.
 fn as_kind(conflict: &StoredConflict, field: &str, value: &Json) -> Json {
     use crate::model::FieldKind::{Money, Number, Percent};
-    let is_number = app_field(conflict.entity, field).is_some_and(|field| matches!(field.kind, Number | Money | Percent));
+    let is_number =
+        app_field(conflict.entity, field).is_some_and(|field| matches!(field.kind, Number | Money | Percent));
     let number = value.as_str().filter(|_| is_number).and_then(|text| text.trim().parse::<serde_json::Number>().ok());
     number.map_or_else(|| value.clone(), Json::Number)
 }

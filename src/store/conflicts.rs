@@ -329,7 +329,11 @@ pub async fn set_rule(
 }
 
 /// How many other conflicts wait in which one of these fields differs.
-pub async fn waiting_in_fields(tx: &mut WorkspaceTx, conflict: &StoredConflict, fields: &[String]) -> Result<i64, StoreError> {
+pub async fn waiting_in_fields(
+    tx: &mut WorkspaceTx,
+    conflict: &StoredConflict,
+    fields: &[String],
+) -> Result<i64, StoreError> {
     let workspace_id = tx.workspace_id();
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM crm_sync_conflicts
@@ -346,7 +350,11 @@ pub async fn waiting_in_fields(tx: &mut WorkspaceTx, conflict: &StoredConflict, 
 }
 
 /// Makes the records due in whose waiting conflicts one of these fields differs, so that a new rule decides them.
-pub async fn make_waiting_due(tx: &mut WorkspaceTx, conflict: &StoredConflict, fields: &[String]) -> Result<(), StoreError> {
+pub async fn make_waiting_due(
+    tx: &mut WorkspaceTx,
+    conflict: &StoredConflict,
+    fields: &[String],
+) -> Result<(), StoreError> {
     let workspace_id = tx.workspace_id();
     sqlx::query!(
         "UPDATE crm_record_links l SET due = true

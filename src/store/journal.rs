@@ -104,3 +104,15 @@ pub async fn retry_failed(tx: &mut WorkspaceTx, log_id: Uuid, entity: Entity) ->
     .await?
     .rows_affected())
 }
+
+/// How many records a log's run wrote.
+pub async fn count_written(tx: &mut WorkspaceTx, log_id: Uuid) -> Result<i64, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM crm_sync_changes WHERE workspace_id = $1 AND log_id = $2 AND state = 'done'"#,
+        workspace_id,
+        log_id
+    )
+    .fetch_one(tx.connection())
+    .await?)
+}

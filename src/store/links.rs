@@ -377,7 +377,7 @@ pub async fn get(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredLink>, S
     let row = sqlx::query_as!(
         LinkRow,
         "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                deleted_by_engine
+                pending_delete, deleted_by_engine
          FROM crm_record_links WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         id
@@ -398,7 +398,7 @@ pub async fn due_creates_in_app(
     let rows = sqlx::query_as!(
         LinkRow,
         "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                deleted_by_engine
+                pending_delete, deleted_by_engine
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state = 'creating' AND record_id IS NULL
            AND crm_record_id IS NOT NULL ORDER BY id LIMIT $4",

@@ -15,6 +15,7 @@ pub mod credentials;
 mod error;
 pub mod events;
 pub mod frame;
+pub mod history;
 pub mod idempotency;
 pub mod journal;
 pub mod links;

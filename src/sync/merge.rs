@@ -23,7 +23,8 @@ pub fn merge(fields: &[(&MappedField, FieldState)], context: &MergeContext) -> D
         match compared {
             None => decision.notes.push(Note::NotObserved { app_field: field.app_field.clone() }),
             Some(mut compared) => {
-                if !compared.state.decided && group_of(&field.app_field).is_some_and(|group| groups.contains_key(group)) {
+                if !compared.state.decided && group_of(&field.app_field).is_some_and(|group| groups.contains_key(group))
+                {
                     compared.app_changed = true;
                     compared.crm_changed = true;
                 }
@@ -95,7 +96,9 @@ impl<'a> Compared<'a> {
 fn torn_groups(compared: &[Option<Compared<'_>>]) -> HashMap<&'static str, ()> {
     let mut groups: HashMap<&'static str, (bool, bool, bool)> = HashMap::new();
     for compared in compared.iter().flatten() {
-        if let Some(group) = group_of(&compared.field.app_field).filter(|_| !compared.is_first_meeting() && !compared.state.decided) {
+        if let Some(group) =
+            group_of(&compared.field.app_field).filter(|_| !compared.is_first_meeting() && !compared.state.decided)
+        {
             let (app, crm, differ) = groups.entry(group).or_default();
             *app |= compared.app_changed && !compared.agree;
             *crm |= compared.crm_changed && !compared.agree;

@@ -1,9 +1,9 @@
 //! The one place that talks to the browser itself. On the server each of these does nothing: effects do not run there.
 
 #[cfg(feature = "hydrate")]
-pub use page::{every_half_minute, focus, go, listen, mark_hydrated, show_modal};
+pub use page::{every_half_minute, focus, focus_by_id, go, listen, mark_hydrated, on_key, press, show_modal};
 #[cfg(not(feature = "hydrate"))]
-pub use server::{every_half_minute, focus, go, listen, show_modal};
+pub use server::{every_half_minute, focus, focus_by_id, go, listen, on_key, press, show_modal};
 
 #[cfg(feature = "hydrate")]
 mod page {
@@ -11,7 +11,7 @@ mod page {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use leptos::prelude::{document, set_interval, window};
+    use leptos::prelude::{document, on_cleanup, request_animation_frame, set_interval, window, window_event_listener};
     use wasm_bindgen::JsCast;
     use wasm_bindgen::closure::Closure;
     use web_sys::{EventSource, HtmlDialogElement};
@@ -79,6 +79,54 @@ mod page {
         changed.forget();
     }
 
+    /// Calls with the name of each key that is pressed while no field has the focus and no dialog is open, until the current
+    /// owner is gone. A call that answers `true` has used the key.
+    pub fn on_key(used: impl Fn(&str) -> bool + 'static) {
+        let handle = window_event_listener(leptos::ev::keydown, move |event| {
+            let held = event.ctrl_key() || event.alt_key() || event.meta_key() || event.is_composing();
+            let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+            if held || target.is_some_and(|target| takes_keys(&target, &event.key())) {
+                return;
+            }
+            if used(&event.key()) {
+                event.prevent_default();
+            }
+        });
+        on_cleanup(move || handle.remove());
+    }
+
+    /// Whether an element means something else by a key.
+    fn takes_keys(element: &web_sys::Element, key: &str) -> bool {
+        let in_dialog = document().query_selector("dialog[open]").is_ok_and(|dialog| dialog.is_some());
+        let tag = element.tag_name().to_ascii_lowercase();
+        let is_choice = tag == "input" && element.get_attribute("type").is_some_and(|kind| kind == "radio");
+        let is_field =
+            matches!(tag.as_str(), "input" | "textarea" | "select") && !(is_choice && !key.starts_with("Arrow"));
+        let is_pressed = key == "Enter" && matches!(tag.as_str(), "a" | "button" | "summary");
+        in_dialog || is_field || is_pressed
+    }
+
+    /// Presses the button or link with this id, or the button inside; `false` where there is none.
+    pub fn press(id: &str) -> bool {
+        let found = document().query_selector(&format!("button#{id}, a#{id}, #{id} button")).ok().flatten();
+        let element = found.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
+        element.map(|element| element.click()).is_some()
+    }
+
+    /// Puts the focus on the element with this id, once the page has shown it; `false` where there is none.
+    pub fn focus_by_id(id: &str) -> bool {
+        let element =
+            document().get_element_by_id(id).and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
+        let is_there = element.is_some();
+        request_animation_frame(move || {
+            if let Some(element) = element {
+                // Refused only for an element that cannot have the focus.
+                let _ = element.focus();
+            }
+        });
+        is_there
+    }
+
     fn open_stream(heard: &Rc<dyn Fn(Topic)>) -> Option<EventSource> {
         let stream = EventSource::new("/api/crm/events").ok()?;
         for (name, topic) in [("run", Topic::Run), ("conflict", Topic::Conflict), ("connection", Topic::Connection)] {
@@ -104,6 +152,19 @@ mod page {
 #[cfg(not(feature = "hydrate"))]
 mod server {
     use crate::ui::components::Topic;
+
+    /// Does nothing on the server.
+    pub fn focus_by_id(_id: &str) -> bool {
+        false
+    }
+
+    /// Does nothing on the server.
+    pub fn on_key(_used: impl Fn(&str) -> bool + 'static) {}
+
+    /// Does nothing on the server.
+    pub fn press(_id: &str) -> bool {
+        false
+    }
 
     /// Does nothing on the server.
     pub fn go(_address: &str) {}

@@ -7,7 +7,9 @@ use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 use super::api_keys::ApiKeysPage;
 use super::connect::{AuthorisePage, ChoosePage, ConfigurePage, DonePage};
 use super::integrations::IntegrationsPage;
+use super::conflicts::{ConflictListPage, ConflictPage};
 use super::layout::{Frame, NotFound};
+use super::logs::{LogDetailPage, LogListPage};
 use super::mappings::{MappingsPage, MappingsRedirect};
 use super::members::MembersPage;
 use super::records::{RecordPage, RecordsPage};
@@ -32,6 +34,10 @@ pub fn Pages() -> impl IntoView {
                 <Route path=(StaticSegment("integrations"), ParamSegment("provider"), StaticSegment("mappings"), ParamSegment("entity")) view=MappingsPage ssr=SsrMode::Async />
                 <Route path=StaticSegment("mappings") view=MappingsRedirect ssr=SsrMode::Async />
                 <Route path=StaticSegment("members") view=MembersPage ssr=SsrMode::Async />
+                <Route path=StaticSegment("conflicts") view=ConflictListPage ssr=SsrMode::Async />
+                <Route path=(StaticSegment("conflicts"), ParamSegment("id")) view=ConflictPage ssr=SsrMode::Async />
+                <Route path=StaticSegment("logs") view=LogListPage ssr=SsrMode::Async />
+                <Route path=(StaticSegment("logs"), ParamSegment("id")) view=LogDetailPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity")) view=RecordsPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("records"), ParamSegment("entity"), ParamSegment("id")) view=RecordPage ssr=SsrMode::Async />
                 <Route path=(StaticSegment("integrations"), ParamSegment("provider"), StaticSegment("settings")) view=SettingsPage ssr=SsrMode::Async />

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::Moment;
 use super::conflicts::Conflict;
 use super::pagination::Pagination;
-use crate::model::{LogDirection, LogStatus, Provider};
+use crate::model::{Entity, LogDirection, LogStatus, Provider};
 
 /// One log: what a run did with one entity in one direction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,6 +144,27 @@ pub struct LogRow {
     pub held: bool,
 }
 
+/// What the list is asked for, by its address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogsAsked {
+    /// `day`, `week`, `month`, `dates`, or any time.
+    pub period: Option<String>,
+    /// First day, with `dates`.
+    pub from: Option<String>,
+    /// Last day, with `dates`.
+    pub to: Option<String>,
+    /// In one state.
+    pub status: Option<LogStatus>,
+    /// Of one entity.
+    pub entity: Option<Entity>,
+    /// In one direction.
+    pub direction: Option<LogDirection>,
+    /// Of one connection.
+    pub connection: Option<Uuid>,
+    /// After the end of a former page.
+    pub cursor: Option<String>,
+}
+
 /// The logs screen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogsPage {
@@ -182,8 +203,12 @@ pub struct LogPage {
     pub conflicts: Vec<ConflictLine>,
     /// What was written.
     pub changes: Vec<ChangeLine>,
+    /// Records of which the changes are shown.
+    pub shown_records: i64,
     /// Records written in all.
     pub changed_records: i64,
+    /// Why the run is held, where it is.
+    pub held: Option<String>,
     /// The other logs of the same run.
     pub siblings: Vec<(Uuid, String)>,
 }
@@ -231,6 +256,10 @@ pub struct ConflictLine {
     pub record: String,
     /// Fields in conflict by label.
     pub fields: String,
+    /// The app's value of the first.
+    pub here: Option<String>,
+    /// The CRM's.
+    pub there: Option<String>,
     /// Whether it still waits.
     pub waits: bool,
     /// What became of it.

@@ -84,9 +84,26 @@ async fn a_conflict_has_the_shape_of_the_contract() {
     assert_eq!(
         members,
         [
-            "appData", "baseData", "configId", "conflictingFields", "crmData", "crmRaw", "crmRecordId", "detectedAt",
-            "entityId", "entityType", "id", "kind", "mergedData", "resolutionStrategy", "resolvedAt", "resolvedBy",
-            "status", "updatedAt", "version", "workspaceId"
+            "appData",
+            "baseData",
+            "configId",
+            "conflictingFields",
+            "crmData",
+            "crmRaw",
+            "crmRecordId",
+            "detectedAt",
+            "entityId",
+            "entityType",
+            "id",
+            "kind",
+            "mergedData",
+            "resolutionStrategy",
+            "resolvedAt",
+            "resolvedBy",
+            "status",
+            "updatedAt",
+            "version",
+            "workspaceId"
         ]
     );
     assert_eq!(conflict["conflictingFields"], json!(["industry", "phone"]));
@@ -156,7 +173,10 @@ async fn an_ignored_difference_stays_and_is_not_asked_about_again() {
     let story = Story::start().await;
     let conflict = story.pending().await;
     let answer = story.settle(&conflict, "ignore", json!({ "version": 1 })).await.expect(200);
-    assert_eq!((&answer["conflict"]["status"], &answer["conflict"]["resolutionStrategy"]), (&json!("ignored"), &json!(null)));
+    assert_eq!(
+        (&answer["conflict"]["status"], &answer["conflict"]["resolutionStrategy"]),
+        (&json!("ignored"), &json!(null))
+    );
     story.app.advance(chrono::TimeDelta::seconds(5));
     story.app.sync().await.expect_state("completed");
     let expected = json!({ "phone": "+44 113 3", "industry": "Retail" });
@@ -193,7 +213,8 @@ async fn the_second_reviewer_is_told_that_it_is_settled() {
     let story = Story::start().await;
     let conflict = story.pending().await;
     story.settle(&conflict, "resolve", json!({ "strategy": "use_app" })).await.expect(200);
-    let problem = story.settle(&conflict, "resolve", json!({ "strategy": "use_crm" })).await.refused(409, "conflict_moved");
+    let problem =
+        story.settle(&conflict, "resolve", json!({ "strategy": "use_crm" })).await.refused(409, "conflict_moved");
     assert_eq!(problem["current"]["status"], "resolved");
     story.settle(&conflict, "ignore", json!({})).await.refused(409, "conflict_moved");
     story.carry_out().await;
@@ -238,7 +259,10 @@ async fn what_cannot_be_decided_names_its_member() {
         (json!({ "strategy": "use_app", "mergedData": { "phone": "4".repeat(400) } }), "mergedData.phone"),
         (json!({ "strategy": "use_app", "mergedData": { "phone": { "a": 1 } } }), "mergedData.phone"),
         (json!({ "strategy": "use_app", "mergedata": {} }), "mergedata"),
-        (json!({ "strategy": "manual", "mergedData": { "phone": "1", "industry": "Retail" }, "always": true }), "always"),
+        (
+            json!({ "strategy": "manual", "mergedData": { "phone": "1", "industry": "Retail" }, "always": true }),
+            "always",
+        ),
     ] {
         let problem = story.settle(&conflict, "resolve", body.clone()).await.refused(422, "invalid");
         assert_eq!(problem["errors"][0]["field"], member, "{body}: {problem}");
@@ -270,7 +294,8 @@ async fn who_may_not_is_told_and_nothing_is_found_in_another_workspace() {
 
 /// Two accounts here share the domain of one in the CRM.
 async fn ambiguous(app: &TestApp) -> (String, Vec<Json>) {
-    let crm_id = app.simulator.create("Account", json!({ "Name": "Kestrel", "Website": "kestrel.example", "Phone": "1" })).await;
+    let crm_id =
+        app.simulator.create("Account", json!({ "Name": "Kestrel", "Website": "kestrel.example", "Phone": "1" })).await;
     for name in ["Kestrel Foods", "Kestrel Farms"] {
         app.insert("accounts", json!({ "name": name, "domain": "kestrel.example", "phone": "2" })).await;
     }

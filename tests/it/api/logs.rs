@@ -23,10 +23,27 @@ async fn a_log_has_the_shape_of_the_contract_and_its_counters_add_up() {
     assert_eq!(
         members,
         [
-            "completedAt", "configId", "conflictsDetected", "conflictsResolved", "entityType", "errorDetails",
-            "errorMessage", "id", "jobId", "recordsCreated", "recordsDeleted", "recordsFailed", "recordsProcessed",
-            "recordsSkipped", "recordsSynced", "recordsUpdated", "startedAt", "status", "syncDirection",
-            "syncDurationMs", "workspaceId"
+            "completedAt",
+            "configId",
+            "conflictsDetected",
+            "conflictsResolved",
+            "entityType",
+            "errorDetails",
+            "errorMessage",
+            "id",
+            "jobId",
+            "recordsCreated",
+            "recordsDeleted",
+            "recordsFailed",
+            "recordsProcessed",
+            "recordsSkipped",
+            "recordsSynced",
+            "recordsUpdated",
+            "startedAt",
+            "status",
+            "syncDirection",
+            "syncDurationMs",
+            "workspaceId"
         ]
     );
     assert_eq!(list["pagination"], json!({ "total": 1, "limit": 50, "offset": 0, "nextCursor": null }));
