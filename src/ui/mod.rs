@@ -9,9 +9,9 @@ pub mod server;
 
 mod api_keys;
 mod app;
+mod conflicts;
 mod connect;
 mod integrations;
-mod conflicts;
 mod layout;
 mod logs;
 mod mappings;

@@ -5,9 +5,9 @@ use leptos_router::components::{ParentRoute, Redirect, Route, Routes};
 use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 
 use super::api_keys::ApiKeysPage;
+use super::conflicts::{ConflictListPage, ConflictPage};
 use super::connect::{AuthorisePage, ChoosePage, ConfigurePage, DonePage};
 use super::integrations::IntegrationsPage;
-use super::conflicts::{ConflictListPage, ConflictPage};
 use super::layout::{Frame, NotFound};
 use super::logs::{LogDetailPage, LogListPage};
 use super::mappings::{MappingsPage, MappingsRedirect};

@@ -85,7 +85,7 @@ const FUNCTIONS: &[(&str, &str, Stranger)] = &[
     ("complete_set_up", "provider=salesforce", Own),
     ("create_api_key", "name=reports", Own),
     ("create_record", "entity=account&fields[name]=Kestrel", Own),
-    ("decide_held_run", "job_id={run}&approve=true&decision=approve", NotFound),
+    ("decide_held_run", "job_id={run}&approve=true", NotFound),
     ("delete_record", "entity=account&id={record}", NotFound),
     ("disconnect_crm", "provider=salesforce", Own),
     ("find_accounts", "q=kestrel", Own),

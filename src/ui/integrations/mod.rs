@@ -18,7 +18,9 @@ use crate::model::{Capability, Provider};
 use crate::view::integrations::{Attention, IntegrationsPage as Page, Phrase};
 use card::ConnectionCard;
 use disconnect::DisconnectDialog;
-use server::{CancelRun, DecideHeldRun, DisconnectCrm, SetPaused, SyncNow, load_integrations};
+use server::{CancelRun, DisconnectCrm, SetPaused, SyncNow, load_integrations};
+
+pub use server::DecideHeldRun;
 
 pub(super) use run::RunProgress;
 pub(super) use server::CancelRun as CancelRunAction;

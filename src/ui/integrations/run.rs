@@ -78,14 +78,14 @@ pub fn HeldRun(
                 <Button
                     small=true
                     kind=ButtonKind::Danger
-                    name="decision"
-                    value="approve"
+                    name="approve"
+                    value="true"
                     disabled=reason.clone()
                     busy=decide.pending()
                 >
                     "Delete them"
                 </Button>
-                <Button small=true name="decision" value="reject" disabled=reason busy=decide.pending()>
+                <Button small=true name="approve" value="false" disabled=reason busy=decide.pending()>
                     "Keep them, drop these deletes"
                 </Button>
             </ActionForm>

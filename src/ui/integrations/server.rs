@@ -32,11 +32,11 @@ pub async fn cancel_run(job_id: Uuid) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Decides about a held run: `approve` or `reject`.
+/// Decides about a run that is held: its deletes are carried out or dropped.
 #[server(prefix = "/fn", endpoint = "decide_held_run")]
-pub async fn decide_held_run(job_id: Uuid, decision: String) -> Result<(), Problem> {
+pub async fn decide_held_run(job_id: Uuid, approve: bool) -> Result<(), Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
-    if decision == "approve" {
+    if approve {
         crate::service::runs::approve(&services, &viewer, job_id).await?;
     } else {
         crate::service::runs::reject(&services, &viewer, job_id).await?;

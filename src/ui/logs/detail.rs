@@ -6,12 +6,13 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use uuid::Uuid;
 
 use super::Refused;
-use super::server::{DecideHeldRun, RetryLog, load_log};
+use super::server::{RetryLog, load_log};
 use crate::model::Capability;
 use crate::ui::components::{
     ActionNotice, Badge, Button, ButtonKind, Icon, IconName, LinkButton, Notice, RelativeTime, Section, Shape,
     StatusBadge, Table, Tone, Topic, use_live,
 };
+use crate::ui::integrations::DecideHeldRun;
 use crate::ui::use_reason;
 use crate::view::Problem;
 use crate::view::instant::{counted, grouped};

@@ -26,15 +26,3 @@ pub async fn retry_log(id: Uuid) -> Result<Uuid, Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
     Ok(crate::service::logs::retry(&services, &viewer, id).await?.job_id)
 }
-
-/// Decides about a run that is held: its deletes are carried out or dropped.
-#[server(prefix = "/fn", endpoint = "decide_held_run")]
-pub async fn decide_held_run(job_id: Uuid, approve: bool) -> Result<(), Problem> {
-    let (services, viewer) = crate::ui::server::caller().await?;
-    if approve {
-        crate::service::runs::approve(&services, &viewer, job_id).await?;
-    } else {
-        crate::service::runs::reject(&services, &viewer, job_id).await?;
-    }
-    Ok(())
-}
