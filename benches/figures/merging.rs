@@ -67,5 +67,6 @@ fn state(record: usize, place: usize) -> FieldState {
         crm: Some(crm),
         app_changed_at: Some(1_790_000_000_000 + record as i64),
         crm_changed_at: Some(1_790_000_005_000),
+        decided: false,
     }
 }

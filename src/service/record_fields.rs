@@ -182,7 +182,7 @@ fn whole_number(label: &str, (_, number): (&Number, BigDecimal)) -> Result<Value
 }
 
 fn percent(label: &str, (digits, number): (&Number, BigDecimal)) -> Result<Value, String> {
-    if number < 0 || number > 100 {
+    if !(BigDecimal::from(0)..=BigDecimal::from(100)).contains(&number) {
         return Err(format!("{label} is a number from 0 to 100."));
     }
     Ok(Value::Number(digits.clone()))

@@ -158,7 +158,7 @@ pub struct RowWrite {
     /// Column to value; typed columns parse the text.
     #[serde(flatten)]
     pub columns: Record,
-    /// Workspace-defined fields by key.
+    /// Workspace-defined fields by key; of an update the changed ones only, so that no other value changes its JSON type.
     pub custom: Record,
     /// RFC 3339 instants by app field.
     pub field_changed_at: std::collections::BTreeMap<String, String>,
@@ -251,7 +251,7 @@ pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                   billing_street = r.billing_street, billing_city = r.billing_city,
                   billing_state = r.billing_state, billing_postal_code = r.billing_postal_code,
                   billing_country = r.billing_country, description = r.description, owner_email = r.owner_email,
-                  custom = coalesce(r.custom, '{}'),
+                  custom = t.custom || coalesce(r.custom, '{}'),
                   field_changed_at = t.field_changed_at || coalesce(r.field_changed_at, '{}'), updated_at = $3
                 FROM jsonb_to_recordset($2) AS r (
                   id uuid, name text, domain text, industry text, phone text, employee_count bigint,
@@ -275,7 +275,7 @@ pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                   mailing_street = r.mailing_street, mailing_city = r.mailing_city,
                   mailing_state = r.mailing_state, mailing_postal_code = r.mailing_postal_code,
                   mailing_country = r.mailing_country, account_id = r.account_id,
-                  custom = coalesce(r.custom, '{}'),
+                  custom = t.custom || coalesce(r.custom, '{}'),
                   field_changed_at = t.field_changed_at || coalesce(r.field_changed_at, '{}'), updated_at = $3
                 FROM jsonb_to_recordset($2) AS r (
                   id uuid, first_name text, last_name text, email text, phone text, mobile_phone text, title text,
@@ -296,7 +296,7 @@ pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                 r#"UPDATE opportunities t SET
                   name = r.name, amount = r.amount, currency = r.currency, stage = r.stage,
                   probability = r.probability, close_date = r.close_date, description = r.description,
-                  account_id = r.account_id, custom = coalesce(r.custom, '{}'),
+                  account_id = r.account_id, custom = t.custom || coalesce(r.custom, '{}'),
                   field_changed_at = t.field_changed_at || coalesce(r.field_changed_at, '{}'), updated_at = $3
                 FROM jsonb_to_recordset($2) AS r (
                   id uuid, name text, amount numeric, currency text, stage text, probability numeric,

@@ -465,16 +465,6 @@ fn stored_record(row: Value) -> Result<StoredRecord, StoreError> {
     Ok(StoredRecord { id, fields, field_changed_at, created_at, updated_at, deleted_at })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_means_something_to_like_is_taken_literally() {
-        assert_eq!(contains("50%_a\\b"), "%50\\%\\_a\\\\b%");
-    }
-}
-
 /// Lets what refers to one account refer to another.
 pub async fn move_references(tx: &mut WorkspaceTx, from: Uuid, to: Uuid) -> Result<(), StoreError> {
     let workspace_id = tx.workspace_id();
@@ -495,4 +485,14 @@ pub async fn move_references(tx: &mut WorkspaceTx, from: Uuid, to: Uuid) -> Resu
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_to_like_is_taken_literally() {
+        assert_eq!(contains("50%_a\\b"), "%50\\%\\_a\\\\b%");
+    }
 }

@@ -186,13 +186,15 @@ impl Batch<'_> {
     }
 }
 
+/// The columns as they are; keys of `custom` that nobody changes are left out and stay as they are.
 fn whole_row(app: &AppRow) -> RowWrite {
-    let mut row =
-        RowWrite { id: app.id, columns: Record::new(), custom: Record::new(), field_changed_at: Default::default() };
-    for (field, value) in &app.fields {
-        set(&mut row.columns, &mut row.custom, field, value.clone());
+    let columns = app.fields.iter().filter(|(field, _)| !field.starts_with("custom."));
+    RowWrite {
+        id: app.id,
+        columns: columns.map(|(field, value)| (field.clone(), value.clone())).collect(),
+        custom: Record::new(),
+        field_changed_at: Default::default(),
     }
-    row
 }
 
 /// Sets a field where it is kept: a column, or a key of `custom`.

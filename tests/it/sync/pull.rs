@@ -27,6 +27,19 @@ async fn every_kind_of_value_arrives_as_it_is() {
 }
 
 #[tokio::test]
+async fn workspace_defined_fields_that_nobody_maps_keep_their_json_types() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) = agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "+1 1" })).await;
+    let custom = r#"{"seats": 12, "tags": ["a", "b"], "vip": true}"#;
+    app.sql(&format!("UPDATE accounts SET custom = '{custom}' WHERE id = '{record_id}'")).await;
+    app.simulator.edit("Account", &crm_id, json!({ "Phone": "+1 2" })).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "phone").await, text("+1 2"));
+    let row = app.row(&format!("SELECT custom FROM accounts WHERE id = '{record_id}'")).await;
+    assert_eq!(row["custom"], json!({ "seats": 12, "tags": ["a", "b"], "vip": true }));
+}
+
+#[tokio::test]
 async fn an_edit_and_an_emptied_field_arrive() {
     let app = TestApp::start().await;
     let (record_id, crm_id) =
