@@ -17,26 +17,7 @@ pub(super) fn Schedule(
     error: Signal<Option<String>>,
 ) -> impl IntoView {
     let is_locked = reason.is_some();
-    let frequencies = SyncFrequency::ALL
-        .iter()
-        .map(|frequency| {
-            let frequency = *frequency;
-            let checked = draft.frequency.get_untracked() == frequency.as_str();
-            view! {
-                <label>
-                    <input
-                        type="radio"
-                        name="form[frequency]"
-                        value=frequency.as_str()
-                        checked=checked
-                        disabled=is_locked
-                        on:change=move |_| draft.frequency.set(frequency.as_str().to_owned())
-                    />
-                    {frequency.label()}
-                </label>
-            }
-        })
-        .collect_view();
+    let frequencies = frequencies(draft, is_locked);
     let is = move |frequency: SyncFrequency| draft.frequency.get() == frequency.as_str();
     let zones = page
         .time_zones
@@ -168,4 +149,27 @@ fn list(runs: Vec<NextRun>) -> impl IntoView {
             <ol class="num">{items}</ol>
         }
     })
+}
+
+fn frequencies(draft: Draft, is_locked: bool) -> impl IntoView {
+    SyncFrequency::ALL
+        .iter()
+        .map(|frequency| {
+            let frequency = *frequency;
+            let checked = draft.frequency.get_untracked() == frequency.as_str();
+            view! {
+                <label>
+                    <input
+                        type="radio"
+                        name="form[frequency]"
+                        value=frequency.as_str()
+                        checked=checked
+                        disabled=is_locked
+                        on:change=move |_| draft.frequency.set(frequency.as_str().to_owned())
+                    />
+                    {frequency.label()}
+                </label>
+            }
+        })
+        .collect_view()
 }
