@@ -4,7 +4,6 @@ mod api;
 mod authz;
 mod boot;
 mod crash;
-#[expect(dead_code, unused_imports, reason = "the areas that stand on them are still being written")]
 mod helpers;
 mod migrations;
 mod screens;

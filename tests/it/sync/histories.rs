@@ -201,6 +201,7 @@ async fn history(seed: u64, trouble: Trouble) {
     history.end().await;
 }
 
+#[expect(clippy::print_stdout, reason = "the seed is what a failing history is found again by")]
 async fn histories(seeds: std::ops::Range<u64>, trouble: Trouble) {
     for seed in seeds {
         // Says which one it was where it fails.
