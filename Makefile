@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench screenshots coverage
+.PHONY: help run test bench screenshots
 
 # Checked queries compile against the committed .sqlx: no database is needed to build.
 export SQLX_OFFLINE := true
