@@ -67,6 +67,8 @@ async fn a_program_killed_in_mid_run_goes_on_at_the_next_start() {
     }
     let mut program = start(&app);
     until("the end of the run", is_over).await;
+    let waiting = "SELECT kind FROM jobs WHERE state IN ('queued', 'running')";
+    until("the end of its job", async || app.rows(waiting).await.is_empty()).await;
     program.kill().await.expect("a kill");
     app.run(run_id).await.expect_state("completed");
     app.simulator.clear_faults().await;

@@ -181,8 +181,8 @@ async fn a_token_endpoint_that_misbehaves_connects_nothing() {
     let app = TestApp::start().await;
     let admin = app.sign_in_as(Role::Admin).await;
     for (fault, status, code) in [
-        (json!({ "fault": "status", "status": 400 }), 503, "crm_unreadable"),
-        (json!({ "fault": "status", "status": 500 }), 503, "crm_unreadable"),
+        (json!({ "fault": "status", "status": 400 }), 409, "oauth_code_refused"),
+        (json!({ "fault": "status", "status": 500 }), 503, "crm_unavailable"),
         (json!({ "fault": "garbage" }), 503, "crm_unreadable"),
         (json!({ "fault": "reset" }), 503, "crm_unavailable"),
         (json!({ "fault": "lost_response" }), 503, "crm_unavailable"),

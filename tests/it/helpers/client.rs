@@ -1,7 +1,7 @@
 //! An API client that is signed in, by session cookie or by key.
 
 use reqwest::Method;
-use reqwest::header::{COOKIE, HeaderMap, SET_COOKIE};
+use reqwest::header::{ACCEPT, COOKIE, HeaderMap, SET_COOKIE};
 use serde_json::{Value as Json, json};
 
 /// Somebody who asks.
@@ -93,7 +93,10 @@ impl Client {
 
     async fn send(&self, method: Method, path: &str, body: Option<Json>) -> Answer {
         let asked = format!("{method} {path}");
-        let request = self.request(method, path);
+        let mut request = self.request(method, path);
+        if !path.starts_with("/api/") {
+            request = request.header(ACCEPT, "text/html");
+        }
         let request = match body {
             Some(body) => request.json(&body),
             None => request,
@@ -115,5 +118,7 @@ impl Client {
 pub async fn answer(asked: String, request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.expect("the program answers");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, text: response.text().await.expect("a body"), asked }
+    // The marks that hydration finds its places by stand between the words of a page.
+    let text = response.text().await.expect("a body").replace("<!>", "");
+    Answer { status, headers, text, asked }
 }

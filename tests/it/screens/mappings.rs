@@ -21,7 +21,7 @@ async fn send(client: &Client, endpoint: &str, members: &[(&str, &str)]) -> Stri
         .request(Method::POST, &format!("/fn/{endpoint}"))
         .header("content-type", "application/x-www-form-urlencoded")
         .header("accept", "text/html")
-        .header("referer", PAGE)
+        .header("referer", format!("http://127.0.0.1{PAGE}"))
         .body(body);
     let sent = answer(endpoint.to_owned(), request).await;
     assert_eq!(sent.status, 302, "{endpoint}: {}", sent.text);

@@ -13,7 +13,7 @@ async fn save(client: &Client, members: &[(&str, &str)]) -> String {
         .request(Method::POST, "/fn/save_settings")
         .header("content-type", "application/x-www-form-urlencoded")
         .header("accept", "text/html")
-        .header("referer", PAGE)
+        .header("referer", format!("http://127.0.0.1{PAGE}"))
         .body(body);
     let sent = answer("save_settings".to_owned(), request).await;
     assert_eq!(sent.status, 302, "{}", sent.text);
