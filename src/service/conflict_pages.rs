@@ -72,7 +72,10 @@ fn waiting_in_words(waiting: i64) -> String {
 }
 
 fn first_values(conflict: &StoredConflict) -> (Vec<crate::view::conflicts::Span>, Vec<crate::view::conflicts::Span>) {
-    let Some(field) = conflict.fields.first() else { return Default::default() };
+    // What a person can tell apart at a look: an id of another record only where nothing else differs.
+    let refers = |field: &&String| app_field(conflict.entity, field).is_some_and(|field| field.references.is_some());
+    let telling = conflict.fields.iter().find(|field| !refers(field)).or(conflict.fields.first());
+    let Some(field) = telling else { return Default::default() };
     let text = |record: &crate::sync::Record| record.get(field).cloned().flatten().unwrap_or_default();
     spans(&text(&conflict.app), &text(&conflict.crm))
 }

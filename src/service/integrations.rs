@@ -209,7 +209,7 @@ fn needs(viewer: &Viewer, card: &ConnectionCard) -> Vec<Attention> {
         add(true, format!("{failed} in {crm} syncs."), detail, "See the run", href.clone());
     }
     if let Some(conflicts) = &card.conflicts {
-        let detail = "Both sides changed the same field. Neither value was touched.".to_owned();
+        let detail = "What they ask about is left as it is on both sides; everything else goes on.".to_owned();
         let verb = if conflicts.starts_with("1 ") { "waits" } else { "wait" };
         add(false, format!("{conflicts} {verb}."), detail, "Review conflicts", "/conflicts".to_owned());
     }

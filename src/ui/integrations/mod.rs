@@ -81,7 +81,8 @@ fn Whole(page: Page, actions: Actions, asked: Memo<Option<Provider>>) -> impl In
     let sentence = page.sentence.clone();
     let may_connect = use_reason(Capability::ManageConnections);
     let offers = !page.cards.is_empty() && !page.offered.is_empty();
-    let ending = page.cards.iter().find(|card| Some(card.config.provider) == asked.get()).cloned();
+    let cards = page.cards.clone();
+    let ending = move || cards.iter().find(|card| Some(card.config.provider) == asked.get()).cloned();
     let is_empty = page.cards.is_empty();
     view! {
         <PageHeader title="Integrations" sentence=move || phrases(sentence.clone())>
@@ -112,7 +113,7 @@ fn Whole(page: Page, actions: Actions, asked: Memo<Option<Provider>>) -> impl In
                 .collect_view();
             view! { <Section title="Connected CRMs">{cards}</Section> }.into_any()
         }}
-        {ending.map(|card| view! { <DisconnectDialog card=card action=actions.disconnect /> })}
+        {move || ending().map(|card| view! { <DisconnectDialog card=card action=actions.disconnect /> })}
     }
 }
 

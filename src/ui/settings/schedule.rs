@@ -106,7 +106,7 @@ fn about(frequency: &str) -> &'static str {
 #[component]
 fn NextRuns(page: SettingsPage, draft: Draft) -> impl IntoView {
     let stored = page.next_runs.clone();
-    let first = draft.schedule();
+    let first = untrack(|| draft.schedule());
     // What is stored is there already; only another schedule is asked for.
     let asked = Memo::new(move |_| Some(draft.schedule()).filter(|now| *now != first));
     let planned = LocalResource::new(move || {

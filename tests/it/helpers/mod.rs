@@ -55,9 +55,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 pub use client::{Answer, Client, answer};
-pub use connection::Run;
 pub use consent::Consent;
-pub use simulator::{CrmRecord, Simulator, Stats};
+pub use simulator::{CrmRecord, Simulator};
 
 use client::Pass;
 use database::TestDatabase;
