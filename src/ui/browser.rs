@@ -101,7 +101,7 @@ mod page {
         let tag = element.tag_name().to_ascii_lowercase();
         let is_choice = tag == "input" && element.get_attribute("type").is_some_and(|kind| kind == "radio");
         let is_field =
-            matches!(tag.as_str(), "input" | "textarea" | "select") && !(is_choice && !key.starts_with("Arrow"));
+            matches!(tag.as_str(), "input" | "textarea" | "select") && (!is_choice || key.starts_with("Arrow"));
         let is_pressed = key == "Enter" && matches!(tag.as_str(), "a" | "button" | "summary");
         in_dialog || is_field || is_pressed
     }
