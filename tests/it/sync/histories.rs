@@ -112,8 +112,16 @@ impl History {
         }
     }
 
+    /// A rotated token that a death or a lost answer kept from being stored is gone for good: a person signs in again.
+    async fn reconnect(&self) {
+        if self.app.row("SELECT status FROM crm_sync_configs").await["status"] == "error" {
+            self.app.sign_in_again().await;
+        }
+    }
+
     /// A run, with edits and trouble between and within its steps.
     async fn run(&mut self) {
+        self.reconnect().await;
         self.faults().await;
         let run_id = self.app.trigger(None).await;
         for _ in 0..600 {
@@ -163,6 +171,7 @@ impl History {
         self.trouble = Trouble { faults: false, deaths: false, database: false };
         self.app.simulator.clear_faults().await;
         for _ in 0..3 {
+            self.reconnect().await;
             self.app.advance(TimeDelta::minutes(5));
             self.app.sync().await.expect_state("completed");
         }
