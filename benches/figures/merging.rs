@@ -47,6 +47,7 @@ fn mapped(app_field: &str) -> MappedField {
         crm_createable: true,
         crm_updateable: true,
         crm_max_length: Some(255),
+        crm_decimals: None,
     }
 }
 

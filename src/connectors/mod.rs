@@ -47,6 +47,9 @@ pub struct FieldDescription {
     pub updateable: bool,
     /// Longest text in characters.
     pub max_length: Option<u32>,
+    /// Decimal places that a number keeps; `None` where the CRM does not round.
+    #[serde(default)]
+    pub decimals: Option<u32>,
     /// Values of a choice, active ones only.
     pub options: Vec<String>,
     /// Whether values outside `options` are refused.

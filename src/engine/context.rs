@@ -113,6 +113,7 @@ fn field(
             crm_createable: described.createable,
             crm_updateable: described.updateable,
             crm_max_length: described.max_length,
+            crm_decimals: described.decimals,
         },
         transform: mapping.transform.clone(),
         value_map: ValueMap(mapping.value_map.clone()),

@@ -9,7 +9,7 @@ use crate::model::Entity;
 use crate::store::app_rows::AppRow;
 use crate::store::links::{FieldChoice, PUT_BACK, StoredLink};
 use crate::store::{StoreError, WorkspaceTx, links};
-use crate::sync::{FieldBase, FieldState, Record, Value, fit, same};
+use crate::sync::{FieldBase, FieldState, Record, Value, fit, rounded, same};
 use crate::transform::{Direction, TransformCall, TransformHost};
 
 /// Both sides of one record, as far as they are there.
@@ -248,7 +248,11 @@ fn to_crm_form(
         return Ok(base.crm.clone());
     }
     let value = field.value_map.to_crm(app);
-    if field.transform.is_some() && value.is_some() { transform(false, &value) } else { Ok(value) }
+    let value = if field.transform.is_some() && value.is_some() { transform(false, &value)? } else { value };
+    Ok(match field.mapped.crm_decimals {
+        Some(decimals) => rounded(value, decimals),
+        None => value,
+    })
 }
 
 /// The value that a transform is needed for: `None` where the side is not observed, empty, or as last agreed.

@@ -24,6 +24,8 @@ pub struct MappedField {
     pub crm_updateable: bool,
     /// Longest text that the CRM takes, in characters.
     pub crm_max_length: Option<u32>,
+    /// Decimal places that the CRM keeps of a number; `None` where it does not round.
+    pub crm_decimals: Option<u32>,
 }
 
 /// Pairs of values; a value without partner passes through.

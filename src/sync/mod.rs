@@ -26,6 +26,6 @@ pub use merge::{base_after_app_write, base_after_crm_write, merge};
 pub use merge_types::{
     Assignment, CrmWriteBase, Decision, FieldBase, FieldConflict, FieldFailure, FieldState, MergeContext, Note, Rule,
 };
-pub use normalise::{normalise, same, same_meaning};
+pub use normalise::{normalise, rounded, same, same_meaning};
 pub use schedule::{next_run, next_runs, validate_schedule};
 pub use value::{Record, Value};

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, RoundingMode};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
@@ -48,10 +48,27 @@ pub fn same_meaning(kind: FieldKind, a: &Value, b: &Value) -> bool {
         FieldKind::Email => a.to_lowercase() == b.to_lowercase(),
         FieldKind::Domain => host(&a) == host(&b),
         FieldKind::Phone => digits(&a) == digits(&b) && !digits(&a).is_empty(),
-        FieldKind::Number | FieldKind::Money | FieldKind::Percent => same_number(&a, &b),
         FieldKind::DateTime => same_instant(&a, &b),
         FieldKind::Text | FieldKind::LongText | FieldKind::Choice => folded(&a) == folded(&b),
-        FieldKind::Date | FieldKind::Boolean | FieldKind::MultiChoice | FieldKind::Reference => false,
+        FieldKind::Number
+        | FieldKind::Money
+        | FieldKind::Percent
+        | FieldKind::Date
+        | FieldKind::Boolean
+        | FieldKind::MultiChoice
+        | FieldKind::Reference => false,
+    }
+}
+
+/// A number as a field of so many decimal places keeps it, a half rounded away from zero. Only the field knows its
+/// precision: 13 in a field of two places is another value than 12.60, in a field of none it is the same.
+pub fn rounded(value: Value, decimals: u32) -> Value {
+    let text = value?;
+    match text.trim().parse::<BigDecimal>() {
+        Ok(number) if number.fractional_digit_count() > i64::from(decimals) => {
+            Some(number.with_scale_round(i64::from(decimals), RoundingMode::HalfUp).to_plain_string())
+        }
+        _ => Some(text),
     }
 }
 
@@ -127,13 +144,6 @@ fn digits(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
 }
 
-/// Numbers at the coarser precision of the two.
-fn same_number(a: &str, b: &str) -> bool {
-    let (Ok(a), Ok(b)) = (a.parse::<BigDecimal>(), b.parse::<BigDecimal>()) else { return false };
-    let scale = a.fractional_digit_count().min(b.fractional_digit_count()).max(0);
-    a.round(scale) == b.round(scale)
-}
-
 /// Instants at whole seconds where one side has no finer ones.
 fn same_instant(a: &str, b: &str) -> bool {
     let (Some(a), Some(b)) = (parse_instant(a), parse_instant(b)) else { return false };
@@ -181,7 +191,8 @@ mod tests {
             (FieldKind::Phone, "030 12345", "+49 30 12345", false),
             (FieldKind::Text, "Acme   Ltd", "Acme Ltd", true),
             (FieldKind::Text, "Acme", "ACME", false),
-            (FieldKind::Money, "12.346", "12.35", true),
+            (FieldKind::Money, "12.60", "12.6", true),
+            (FieldKind::Money, "12.6", "13", false),
             (FieldKind::Money, "12", "13", false),
             (FieldKind::DateTime, "2026-01-01T00:00:00.400Z", "2026-01-01T00:00:00Z", true),
             (FieldKind::Date, "2026-01-01", "2026-01-02", false),
@@ -190,6 +201,23 @@ mod tests {
             assert_eq!(same_meaning(kind, &value(a), &value(b)), expected, "{kind} {a:?} {b:?}");
             assert_eq!(same_meaning(kind, &value(b), &value(a)), expected, "{kind} {b:?} {a:?}");
         }
+    }
+
+    #[test]
+    fn a_number_is_rounded_to_what_the_field_keeps() {
+        let cases = [
+            ("12.50", 0, "13"),
+            ("-12.5", 0, "-13"),
+            ("12.346", 2, "12.35"),
+            ("12.3", 2, "12.3"),
+            ("1e3", 0, "1e3"),
+            ("12.60", 2, "12.60"),
+            ("many", 0, "many"),
+        ];
+        for (given, decimals, expected) in cases {
+            assert_eq!(rounded(value(given), decimals).as_deref(), Some(expected), "{given} {decimals}");
+        }
+        assert_eq!(rounded(None, 2), None);
     }
 
     fn any_kind() -> impl Strategy<Value = FieldKind> {

@@ -24,6 +24,8 @@ struct DescribedField {
     field_type: String,
     #[serde(default)]
     length: u32,
+    #[serde(default)]
+    scale: u32,
     nillable: bool,
     defaulted_on_create: bool,
     createable: bool,
@@ -66,6 +68,8 @@ fn field(field: DescribedField) -> Option<FieldDescription> {
         required: field.createable && !field.nillable && !field.defaulted_on_create,
         createable: field.createable,
         updateable: field.updateable,
+        // `int` has a scale of 0 too, but refuses decimals instead of rounding them.
+        decimals: (matches!(field.field_type.as_str(), "currency" | "double" | "percent")).then_some(field.scale),
         max_length: (has_length && field.length > 0).then_some(field.length),
         options: field.picklist_values.into_iter().filter(|value| value.active).map(|value| value.value).collect(),
         restricted: field.restricted_picklist,

@@ -244,6 +244,7 @@ mod tests {
             createable: true,
             updateable: true,
             max_length: None,
+            decimals: None,
             options: Vec::new(),
             restricted: false,
             references: None,

@@ -20,6 +20,7 @@ fn named(app_field: &str, crm_field: &str, direction: FieldDirection) -> MappedF
         crm_createable: true,
         crm_updateable: true,
         crm_max_length: None,
+        crm_decimals: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use crosstie::model::Entity;
 use serde_json::json;
 
-use super::{agreed_account, app_value, assert_rests, crm_value, text};
+use super::{agreed_account, app_id, app_value, assert_rests, crm_value, text};
 use crate::helpers::TestApp;
 
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn an_update_typed_in_psql_reaches_the_crm_in_one_call() {
     let app = TestApp::start().await;
     let (record_id, crm_id) = agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "+1 1" })).await;
     app.sql(&format!(
-        "UPDATE accounts SET phone = '+1 2', annual_revenue = 12.50, industry = NULL WHERE id = '{record_id}'"
+        "UPDATE accounts SET phone = '+1 2', annual_revenue = 12500000, industry = NULL WHERE id = '{record_id}'"
     ))
     .await;
     app.simulator.clear_stats().await;
@@ -19,7 +19,7 @@ async fn an_update_typed_in_psql_reaches_the_crm_in_one_call() {
     let stats = app.simulator.stats().await;
     assert_eq!(stats.calls, 5, "looking costs four calls, the update one: {stats:?}");
     assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await.as_deref(), Some("+1 2"));
-    assert_eq!(crm_value(&app, "Account", &crm_id, "AnnualRevenue").await.as_deref(), Some("12.50"));
+    assert_eq!(crm_value(&app, "Account", &crm_id, "AnnualRevenue").await.as_deref(), Some("12500000"));
     let logs = app.logs(run.id).await;
     let push = &logs[&("account".to_owned(), "push".to_owned())];
     assert_eq!(
@@ -28,6 +28,37 @@ async fn an_update_typed_in_psql_reaches_the_crm_in_one_call() {
     );
     assert_rests(&app).await;
     app.assert_agreement().await;
+}
+
+#[tokio::test]
+async fn decimals_that_the_crm_does_not_keep_stay_in_the_app() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) = agreed_account(&app, json!({ "Name": "Kestrel", "AnnualRevenue": 13 })).await;
+    app.sql(&format!("UPDATE accounts SET annual_revenue = 99.50 WHERE id = '{record_id}'")).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(crm_value(&app, "Account", &crm_id, "AnnualRevenue").await.as_deref(), Some("100"));
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "annual_revenue").await.to_string(), "99.50");
+    assert_rests(&app).await;
+    app.simulator.edit("Account", &crm_id, json!({ "AnnualRevenue": 99 })).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "annual_revenue").await.to_string(), "99");
+}
+
+#[tokio::test]
+async fn an_edit_to_a_whole_number_is_an_edit() {
+    let app = TestApp::start().await;
+    let deal = json!({ "Name": "Roof", "StageName": "Prospecting", "CloseDate": "2026-12-01", "Amount": 12.6 });
+    let crm_id = app.simulator.create("Opportunity", deal).await;
+    app.connect_salesforce().await;
+    app.set_config("sync_entities = '{opportunities}'").await;
+    app.sync().await.expect_state("completed");
+    app.advance(chrono::TimeDelta::minutes(5));
+    let record_id = app_id(&app, &crm_id).await;
+    assert_eq!(app_value(&app, "opportunities", record_id, "amount").await.to_string(), "12.6");
+    app.simulator.edit("Opportunity", &crm_id, json!({ "Amount": 13 })).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "opportunities", record_id, "amount").await.to_string(), "13");
 }
 
 #[tokio::test]
