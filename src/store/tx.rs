@@ -52,7 +52,12 @@ impl WorkspaceTx {
             "BEGIN; SET LOCAL ROLE crosstie_app; SET LOCAL crosstie.now = '{}'; {scope}",
             now.format("%Y-%m-%d %H:%M:%S%.6f+00")
         );
-        let transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+        // In a task of its own, which nobody cancels: whoever gave up while BEGIN is under way (a browser that hangs up, a
+        // worker that dies) would leave sqlx 0.9 with a pooled connection inside a transaction that nobody ends, and the
+        // next borrower's statements in it (sqlx issue 4393). Here the transaction is made, dropped and rolled back.
+        let pool = pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+        let transaction = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         Ok(WorkspaceTx { transaction, workspace_id, now })
     }
 

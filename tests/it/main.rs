@@ -8,3 +8,4 @@ mod helpers;
 mod migrations;
 mod screens;
 mod sync;
+mod transactions;
