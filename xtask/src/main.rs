@@ -12,6 +12,7 @@ mod queries;
 mod site;
 mod stages;
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -84,6 +85,19 @@ fn run(command: &mut Command) -> Result<()> {
         bail!("{name} ended with {status}");
     }
     Ok(())
+}
+
+/// Cargo as a person would start it. What `cargo run` told this tool about itself is taken away: passed on it would make
+/// build scripts, and all that is built on them, run again after every command typed by hand.
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A person's own settings must not reach a test; only where Postgres is, and what to keep of a failed one.

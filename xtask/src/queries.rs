@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 
 use crate::postgres::Throwaway;
-use crate::{manifest, run};
+use crate::{cargo, manifest, run};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -94,8 +94,8 @@ fn describe_in(root: &Path, database: &str) -> Result<Files> {
     }
     fs::create_dir_all(&folder)?;
     let touched = Touched::new(&root.join("src/lib.rs"))?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["check", "--quiet", "--locked", "--package", "crosstie"]);
+    let mut cargo = cargo(root);
+    cargo.args(["check", "--quiet", "--locked", "--package", "crosstie"]);
     cargo.args(["--features", "ssr", "--all-targets"]);
     cargo.env("DATABASE_URL", database).env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &folder);
     run(&mut cargo).context("the code does not compile against the migrations")?;

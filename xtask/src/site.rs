@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::manifest::{self, Site};
-use crate::run;
+use crate::{cargo, run};
 
 /// What the site is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,18 +86,13 @@ impl Builder {
             Mode::Release => (self.manifest.lib_profile_release.as_str(), self.manifest.lib_profile_release.as_str()),
         };
         let front = self.target.join("front");
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(&self.root).args(["build", "--locked", "--lib", "--package", "crosstie"]);
+        let mut cargo = cargo(&self.root);
+        cargo.args(["build", "--locked", "--lib", "--package", "crosstie"]);
         if !self.manifest.lib_default_features {
             cargo.arg("--no-default-features");
         }
         cargo.arg("--features").arg(self.manifest.lib_features.join(","));
         cargo.args(["--target", "wasm32-unknown-unknown", "--profile", profile, "--target-dir"]).arg(&front);
-        // These are this tool's own, given by `cargo run`; passed on they would make build scripts run again.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_")) {
-            cargo.env_remove(name);
-        }
-        cargo.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
         run(&mut cargo)?;
         Ok(front.join("wasm32-unknown-unknown").join(folder).join(format!("{}.wasm", self.manifest.output_name)))
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::demo::Demo;
 use crate::postgres::Throwaway;
-use crate::{forget_settings, manifest, queries, run, site};
+use crate::{cargo, forget_settings, manifest, queries, run, site};
 
 /// Runs everything and prints what each stage took.
 pub fn test() -> Result<String> {
@@ -30,8 +30,8 @@ impl Stages {
     fn all(&mut self) -> Result<()> {
         let root = self.root.clone();
         let cargo = |arguments: &str| {
-            let mut command = Command::new("cargo");
-            command.current_dir(&root).args(arguments.split_whitespace());
+            let mut command = cargo(&root);
+            command.args(arguments.split_whitespace());
             command
         };
         // The front's output has its own folder, so that the two halves never invalidate each other.
@@ -67,9 +67,9 @@ impl Stages {
 
 /// nextest where it is installed, else cargo's own runner.
 fn tests(root: &Path) -> Result<Command> {
-    let has_nextest = Command::new("cargo").args(["nextest", "--version"]).output()?.status.success();
-    let mut command = Command::new("cargo");
-    command.current_dir(root).args(if has_nextest { ["nextest", "run"].as_slice() } else { ["test"].as_slice() });
+    let has_nextest = cargo(root).args(["nextest", "--version"]).output()?.status.success();
+    let mut command = cargo(root);
+    command.args(if has_nextest { ["nextest", "run"].as_slice() } else { ["test"].as_slice() });
     command.args(["--locked", "--features", "ssr"]);
     forget_settings(&mut command);
     Ok(command)
