@@ -17,6 +17,7 @@ mod logs;
 mod mappings;
 mod members;
 mod records;
+mod refusal;
 mod routes;
 mod settings;
 mod shell;

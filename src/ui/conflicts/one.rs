@@ -11,11 +11,9 @@ use super::server::{IgnoreConflict, ResolveConflict, SettleConflict, load_confli
 use super::split::Split;
 use super::whole::Whole;
 use crate::model::{ConflictKind, ConflictStatus, ResolutionStrategy};
-use crate::ui::components::{
-    ActionNotice, EmptyState, Icon, IconName, LinkButton, ProblemNotice, StatusBadge, Topic, use_live,
-};
+use crate::ui::components::{ActionNotice, Icon, IconName, StatusBadge, Topic, use_live};
 use crate::ui::logs::emphasised;
-use crate::ui::server::set_status;
+use crate::ui::refusal::PageRefusal;
 use crate::view::Problem;
 use crate::view::conflicts::ConflictPage as Page;
 
@@ -79,20 +77,15 @@ pub fn ConflictPage() -> impl IntoView {
 
 #[component]
 fn Refused(problem: Problem) -> impl IntoView {
-    set_status(problem.status);
-    if problem.status != 404 {
-        return view! { <ProblemNotice problem=problem /> }.into_any();
-    }
     view! {
-        <Title text="Nothing here" />
-        <EmptyState
-            title="There is no such conflict here"
+        <PageRefusal
+            problem=problem
+            thing="conflict"
             text="The address may have been mistyped, or the connection it belonged to is gone."
-        >
-            <LinkButton href="/conflicts">"All conflicts"</LinkButton>
-        </EmptyState>
+            href="/conflicts"
+            all="All conflicts"
+        />
     }
-    .into_any()
 }
 
 #[component]

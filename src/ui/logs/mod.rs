@@ -5,10 +5,8 @@ mod list;
 mod server;
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
-use super::components::{EmptyState, LinkButton, ProblemNotice};
-use super::server::set_status;
+use super::refusal::PageRefusal;
 use crate::view::Problem;
 
 pub use detail::LogDetailPage;
@@ -29,18 +27,13 @@ pub(super) fn emphasised(sentence: &str) -> impl IntoView + use<> {
 /// A refusal in place of the page.
 #[component]
 fn Refused(problem: Problem) -> impl IntoView {
-    set_status(problem.status);
-    if problem.status != 404 {
-        return view! { <ProblemNotice problem=problem /> }.into_any();
-    }
     view! {
-        <Title text="Nothing here" />
-        <EmptyState
-            title="There is no such log here"
+        <PageRefusal
+            problem=problem
+            thing="log"
             text="The address may have been mistyped, or the connection it belonged to is gone."
-        >
-            <LinkButton href="/logs">"All logs"</LinkButton>
-        </EmptyState>
+            href="/logs"
+            all="All logs"
+        />
     }
-    .into_any()
 }

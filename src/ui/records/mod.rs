@@ -7,12 +7,10 @@ mod server;
 mod why;
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
-use super::components::{EmptyState, LinkButton, ProblemNotice};
-use super::server::set_status;
+use super::refusal::PageRefusal;
 use crate::model::Entity;
 use crate::view::Problem;
 
@@ -38,18 +36,13 @@ fn use_entity() -> Memo<Option<Entity>> {
 /// A refusal in place of the page.
 #[component]
 fn Refused(problem: Problem) -> impl IntoView {
-    set_status(problem.status);
-    if problem.status != 404 {
-        return view! { <ProblemNotice problem=problem /> }.into_any();
-    }
     view! {
-        <Title text="Nothing here" />
-        <EmptyState
-            title="There is no such record here"
+        <PageRefusal
+            problem=problem
+            thing="record"
             text="The address may have been mistyped, or the record has been removed for good."
-        >
-            <LinkButton href="/records/accounts">"All accounts"</LinkButton>
-        </EmptyState>
+            href="/records/accounts"
+            all="All accounts"
+        />
     }
-    .into_any()
 }

@@ -294,29 +294,16 @@ fn Safety(
             <div>
                 <div class="guard">
                     <span>"Hold when a run would delete more than"</span>
-                    <input
-                        class="input num"
-                        name="form[guard_records]"
-                        aria-label="Records"
-                        inputmode="numeric"
-                        style:width="72px"
-                        value=draft.guard_records.get_untracked()
-                        disabled=is_locked
-                        aria-invalid=move || records.get().map(|_| "true")
-                        on:input=move |event| draft.guard_records.set(event_target_value(&event))
-                    />
+                    {guard_input("form[guard_records]", "Records", 72, draft.guard_records, is_locked, records)}
                     <span>"records and"</span>
-                    <input
-                        class="input num"
-                        name="form[guard_percent]"
-                        aria-label="Per cent of an entity"
-                        inputmode="numeric"
-                        style:width="56px"
-                        value=draft.guard_percent.get_untracked()
-                        disabled=is_locked
-                        aria-invalid=move || percent.get().map(|_| "true")
-                        on:input=move |event| draft.guard_percent.set(event_target_value(&event))
-                    />
+                    {guard_input(
+                        "form[guard_percent]",
+                        "Per cent of an entity",
+                        56,
+                        draft.guard_percent,
+                        is_locked,
+                        percent,
+                    )}
                     <span>"% of an entity's links"</span>
                 </div>
                 {move || {
@@ -324,6 +311,30 @@ fn Safety(
                 }}
             </div>
         </section>
+    }
+}
+
+/// One number of the guard; `width` in pixels.
+fn guard_input(
+    name: &'static str,
+    label: &'static str,
+    width: u32,
+    value: RwSignal<String>,
+    is_locked: bool,
+    error: Signal<Option<String>>,
+) -> impl IntoView {
+    view! {
+        <input
+            class="input num"
+            name=name
+            aria-label=label
+            inputmode="numeric"
+            style:width=format!("{width}px")
+            value=value.get_untracked()
+            disabled=is_locked
+            aria-invalid=move || error.get().map(|_| "true")
+            on:input=move |event| value.set(event_target_value(&event))
+        />
     }
 }
 

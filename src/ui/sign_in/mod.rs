@@ -39,6 +39,41 @@ pub fn SignInPage() -> impl IntoView {
     let people = move || page.get().and_then(Result::ok).map(|page| page.demo_people).unwrap_or_default();
     view! {
         <Title text="Sign in" />
+        <Frame>
+            <h1>"Sign in"</h1>
+            <p class="muted mt-1 mb-6">
+                <Suspense>{host}</Suspense>
+            </p>
+            <ActionForm action=sign_in attr:class="stack">
+                <ActionNotice action=sign_in />
+                <input type="hidden" name="next" value=next />
+                <TextField label="E-mail" name="email" kind="email" autocomplete="username" required=true />
+                <TextField
+                    label="Password"
+                    name="password"
+                    kind="password"
+                    autocomplete="current-password"
+                    required=true
+                />
+                <CheckField label="Stay signed in on this device for 30 days" name="stay" />
+                <Button kind=ButtonKind::Primary busy=sign_in.pending() wide=true>
+                    "Sign in"
+                </Button>
+            </ActionForm>
+            <Suspense>
+                {move || (!people().is_empty()).then(|| view! { <DemoPeople people=people() action=sign_in_as next=next() /> })}
+            </Suspense>
+            <p class="small muted mt-6">
+                "Lost your password? Ask an admin of your workspace to set a new one."
+            </p>
+        </Frame>
+    }
+}
+
+/// What stands around the form of a page without navigation.
+#[component]
+fn Frame(children: Children) -> impl IntoView {
+    view! {
         <main class="login" id="main">
             <TrackArt />
             <div class="login-form">
@@ -47,32 +82,7 @@ pub fn SignInPage() -> impl IntoView {
                         <Logo />
                         "Crosstie"
                     </p>
-                    <h1>"Sign in"</h1>
-                    <p class="muted mt-1 mb-6">
-                        <Suspense>{host}</Suspense>
-                    </p>
-                    <ActionForm action=sign_in attr:class="stack">
-                        <ActionNotice action=sign_in />
-                        <input type="hidden" name="next" value=next />
-                        <TextField label="E-mail" name="email" kind="email" autocomplete="username" required=true />
-                        <TextField
-                            label="Password"
-                            name="password"
-                            kind="password"
-                            autocomplete="current-password"
-                            required=true
-                        />
-                        <CheckField label="Stay signed in on this device for 30 days" name="stay" />
-                        <Button kind=ButtonKind::Primary busy=sign_in.pending() wide=true>
-                            "Sign in"
-                        </Button>
-                    </ActionForm>
-                    <Suspense>
-                        {move || (!people().is_empty()).then(|| view! { <DemoPeople people=people() action=sign_in_as next=next() /> })}
-                    </Suspense>
-                    <p class="small muted mt-6">
-                        "Lost your password? Ask an admin of your workspace to set a new one."
-                    </p>
+                    {children()}
                 </div>
             </div>
         </main>

@@ -4,11 +4,10 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use super::art::TrackArt;
+use super::Frame;
 use super::server::{SetUp, load_set_up_page};
 use crate::ui::browser;
 use crate::ui::components::{ActionNotice, Button, ButtonKind, Notice, TextField, Tone};
-use crate::ui::layout::Logo;
 
 /// `/set-up`.
 #[component]
@@ -42,19 +41,10 @@ pub fn SetUpPage() -> impl IntoView {
     };
     view! {
         <Title text="Set up" />
-        <main class="login" id="main">
-            <TrackArt />
-            <div class="login-form">
-                <div>
-                    <p class="row login-brand">
-                        <Logo />
-                        "Crosstie"
-                    </p>
-                    <h1>"Set up"</h1>
-                    <Suspense>{form}</Suspense>
-                </div>
-            </div>
-        </main>
+        <Frame>
+            <h1>"Set up"</h1>
+            <Suspense>{form}</Suspense>
+        </Frame>
     }
 }
 
