@@ -2,6 +2,7 @@
 //!
 //! Nothing is remembered between turns: any number of processes may run these loops on one database.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,23 +27,47 @@ const DUE_AT_ONCE: i32 = 100;
 
 /// Works on jobs until `shutdown`; the turn under way is finished first.
 pub async fn work(engine: Engine, wake: Arc<Notify>, shutdown: CancellationToken) {
-    while !shutdown.is_cancelled() {
-        match work_once(&engine).await {
-            Ok(true) => {}
-            Ok(false) => idle(&wake, &shutdown).await,
-            Err(error) => {
-                tracing::error!(error = %error, "a worker's turn failed");
-                idle(&wake, &shutdown).await;
-            }
-        }
-    }
+    let turn = || {
+        let engine = engine.clone();
+        async move { work_once(&engine).await }
+    };
+    take_turns("a worker's turn", &wake, &shutdown, turn).await;
 }
 
-async fn idle(wake: &Notify, shutdown: &CancellationToken) {
-    tokio::select! {
-        () = wake.notified() => {}
-        () = tokio::time::sleep(POLL) => {}
-        () = shutdown.cancelled() => {}
+/// Takes turns until `shutdown`, at once after one that did something and else after a hint or [`POLL`].
+async fn take_turns<Turn: Future<Output = Result<bool, StoreError>>>(
+    name: &str,
+    wake: &Notify,
+    shutdown: &CancellationToken,
+    turn: impl Fn() -> Turn,
+) {
+    let mut fails = false;
+    while !shutdown.is_cancelled() {
+        // Heard from here on: a hint that comes during the turn is not lost.
+        let mut hint = pin!(wake.notified());
+        hint.as_mut().enable();
+        let did_something = match turn().await {
+            Ok(did_something) => {
+                if std::mem::take(&mut fails) {
+                    tracing::info!("{name} succeeds again");
+                }
+                did_something
+            }
+            Err(error) => {
+                // Once, not every second while the database is away.
+                if !std::mem::replace(&mut fails, true) {
+                    tracing::error!(error = %error, "{name} failed; it is tried again every second");
+                }
+                false
+            }
+        };
+        if !did_something {
+            tokio::select! {
+                () = hint => {}
+                () = tokio::time::sleep(POLL) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
     }
 }
 
@@ -70,12 +95,11 @@ async fn drain(engine: &Engine, lease: &Lease) -> Result<(), StoreError> {
 
 /// Starts what is due until `shutdown`.
 pub async fn schedule(engine: Engine, wake: Arc<Notify>, shutdown: CancellationToken) {
-    while !shutdown.is_cancelled() {
-        if let Err(error) = schedule_once(&engine).await {
-            tracing::error!(error = %error, "a look at the schedules failed");
-        }
-        idle(&wake, &shutdown).await;
-    }
+    let turn = || {
+        let engine = engine.clone();
+        async move { schedule_once(&engine).await.map(|_| false) }
+    };
+    take_turns("a look at the schedules", &wake, &shutdown, turn).await;
 }
 
 /// Starts the runs that are due now: by schedule, and by edits in the app on real-time connections. Returns how many.

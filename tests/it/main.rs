@@ -3,7 +3,6 @@
 mod api;
 mod authz;
 mod boot;
-mod crash;
 mod helpers;
 mod migrations;
 mod screens;

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use crosstie::model::Entity;
+use sqlx::postgres::PgListener;
 use tokio::process::{Child, Command};
 
+use super::program::DataDir;
 use crate::helpers::{TestApp, TestOptions};
 
 /// How long a test waits for the program; it never takes that long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn start(app: &TestApp) -> Child {
-    let data_dir = std::env::temp_dir().join(format!("crosstie-crash-{}", app.workspace_id));
+fn start(app: &TestApp, data_dir: &DataDir) -> Child {
     Command::new(env!("CARGO_BIN_EXE_crosstie"))
         .args(["serve", "--listen", "127.0.0.1:0"])
         .env("DATABASE_URL", app.database_url())
-        .env("CROSSTIE_DATA_DIR", data_dir)
+        .env("CROSSTIE_DATA_DIR", data_dir.path())
         .env("CROSSTIE_PUBLIC_URL", "http://127.0.0.1:3699")
         .env("CROSSTIE_SECRET_KEY", app.secret_key())
         .env("CROSSTIE_SALESFORCE_CLIENT_ID", "crosstie-demo")
@@ -31,14 +32,17 @@ fn start(app: &TestApp) -> Child {
         .expect("the program starts")
 }
 
-/// Waits for the program, which runs by the real clock.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let waited = tokio::time::timeout(PATIENCE, async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+/// Waits until the program has announced so many steps of a run, or what `is_over` tells.
+async fn steps(program: &mut PgListener, count: usize, is_over: impl AsyncFn() -> bool) {
+    let announced = async {
+        for _ in 0..count {
+            program.recv().await.expect("the program's announcement");
+            if is_over().await {
+                return;
+            }
         }
-    });
-    waited.await.unwrap_or_else(|_| panic!("the program does not come to: {what}"));
+    };
+    tokio::time::timeout(PATIENCE, announced).await.expect("the program goes on with the run");
 }
 
 #[tokio::test]
@@ -55,21 +59,26 @@ async fn a_program_killed_in_mid_run_goes_on_at_the_next_start() {
     app.simulator.faults(slow).await;
     let run_id = app.trigger(None).await;
     let is_over = async || !matches!(app.run(run_id).await.state.as_str(), "queued" | "running");
-    for calls in [2, 4, 5, 7, 8, 10] {
-        let mut program = start(&app);
-        app.simulator.clear_stats().await;
-        let wanted = calls / 2;
-        until("some calls", async || app.simulator.stats().await.calls >= wanted || is_over().await).await;
+    let data_dir = DataDir::new();
+    let mut announcements = PgListener::connect(&app.database_url()).await.expect("a connection");
+    announcements.listen("crosstie_events").await.expect("to listen");
+    // Killed right after a step: the next one's call is under way.
+    for count in [1, 2, 1, 3, 2, 1] {
+        let mut program = start(&app, &data_dir);
+        steps(&mut announcements, count, is_over).await;
         // SIGKILL: nothing of the program runs any more.
         program.kill().await.expect("a kill");
         // As if the lease of the dead had ended.
         app.as_superuser("UPDATE jobs SET leased_until = '2000-01-01' WHERE state = 'running'; UPDATE crm_sync_configs SET refreshing_until = NULL").await;
     }
-    let mut program = start(&app);
-    until("the end of the run", is_over).await;
-    let waiting = "SELECT kind FROM jobs WHERE state IN ('queued', 'running')";
-    until("the end of its job", async || app.rows(waiting).await.is_empty()).await;
-    program.kill().await.expect("a kill");
+    let mut program = start(&app, &data_dir);
+    steps(&mut announcements, usize::MAX, is_over).await;
+    // Asked to stop it finishes its turn, and so the run's job.
+    let id = program.id().expect("a running program").to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.expect("kill").success());
+    let stopped = tokio::time::timeout(PATIENCE, program.wait()).await.expect("the program stops").expect("its end");
+    assert!(stopped.success(), "it stops well: {stopped}");
+    assert_eq!(app.rows("SELECT kind FROM jobs WHERE state IN ('queued', 'running')").await.len(), 0);
     app.run(run_id).await.expect_state("completed");
     app.simulator.clear_faults().await;
     app.assert_all_linked(Entity::Account).await;

@@ -1,5 +1,6 @@
 //! The real program as a process: what it says when it cannot start, what it keeps when it is killed, what it leaves behind.
 
+mod crash;
 mod demo;
 mod program;
 mod set_up;
