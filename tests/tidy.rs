@@ -74,7 +74,7 @@ const WAITS_FOR_A_PROCESS: [&str; 1] = ["tests/it/crash.rs"];
 
 /// Functions that run with their owner's rights: look-ups before the workspace is known, which return ids only, and the
 /// capture of changes, which other programs' writes cause too.
-const SECURITY_DEFINERS: [&str; 12] = [
+const SECURITY_DEFINERS: [&str; 13] = [
     "app.capture_delete",
     "app.capture_insert",
     "app.capture_update",
@@ -82,6 +82,7 @@ const SECURITY_DEFINERS: [&str; 12] = [
     "app.lookup_api_key",
     "app.lookup_changed_connections",
     "app.lookup_due_connections",
+    "app.lookup_matches",
     "app.lookup_oauth_state",
     "app.lookup_session",
     "app.lookup_user_by_email",

@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 /// Longest wait for a process to be ready, or for a run to end.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How often a run is asked how far it is.
-const POLL: Duration = Duration::from_millis(20);
+/// How often a run is asked how far it is: seldom enough that asking costs it nothing to speak of.
+const POLL: Duration = Duration::from_millis(100);
 
 /// A process that ends with its owner, and its folder.
 pub struct Process {

@@ -3,6 +3,7 @@
 //! One checked statement per entity and verb; a batch travels as one jsonb array. Rows are locked in id order, so that two
 //! transactions never wait for each other in a circle.
 
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
@@ -102,52 +103,13 @@ pub async fn candidates(
     entity: Entity,
     keys: &[String],
 ) -> Result<Vec<AppRow>, StoreError> {
-    let workspace_id = tx.workspace_id();
-    let rows = match entity {
-        Entity::Account => {
-            sqlx::query_scalar!(
-                r#"SELECT to_jsonb(t) AS "row!" FROM accounts t
-                   WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND (app.match_domain(t.domain) = ANY ($3) OR app.match_name(t.name) = ANY ($3))
-                     AND NOT EXISTS (SELECT FROM crm_record_links l WHERE l.workspace_id = t.workspace_id
-                                     AND l.record_id = t.id AND l.config_id = $2 AND l.state <> 'apart')"#,
-                workspace_id,
-                config_id,
-                keys
-            )
+    // An opportunity's key is name, account and close date: the name alone selects enough.
+    let keys: Vec<String> = keys.iter().filter_map(|key| key.split('\u{1f}').next().map(str::to_owned)).collect();
+    let ids =
+        sqlx::query_scalar!(r#"SELECT app.lookup_matches($1, $2, $3) AS "id!""#, config_id, entity.as_str(), &keys)
             .fetch_all(tx.connection())
-            .await?
-        }
-        Entity::Contact => {
-            sqlx::query_scalar!(
-                r#"SELECT to_jsonb(t) AS "row!" FROM contacts t
-                   WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND lower(btrim(t.email)) = ANY ($3)
-                     AND NOT EXISTS (SELECT FROM crm_record_links l WHERE l.workspace_id = t.workspace_id
-                                     AND l.record_id = t.id AND l.config_id = $2 AND l.state <> 'apart')"#,
-                workspace_id,
-                config_id,
-                keys
-            )
-            .fetch_all(tx.connection())
-            .await?
-        }
-        Entity::Opportunity => {
-            // Its key is name, account and close date: the name alone selects enough.
-            let names: Vec<String> =
-                keys.iter().filter_map(|key| key.split('\u{1f}').next().map(str::to_owned)).collect();
-            sqlx::query_scalar!(
-                r#"SELECT to_jsonb(t) AS "row!" FROM opportunities t
-                   WHERE t.workspace_id = $1 AND t.deleted_at IS NULL AND app.match_name(t.name) = ANY ($3)
-                     AND NOT EXISTS (SELECT FROM crm_record_links l WHERE l.workspace_id = t.workspace_id
-                                     AND l.record_id = t.id AND l.config_id = $2 AND l.state <> 'apart')"#,
-                workspace_id,
-                config_id,
-                &names
-            )
-            .fetch_all(tx.connection())
-            .await?
-        }
-    };
-    rows.into_iter().map(app_row).collect()
+            .await?;
+    if ids.is_empty() { Ok(Vec::new()) } else { read(tx, entity, &ids).await }
 }
 
 /// One row to insert: its id and every field that is not empty, and the times that its fields carry.
@@ -167,7 +129,7 @@ pub struct RowWrite {
 /// Inserts rows as the engine; returns them as stored.
 pub async fn insert(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> Result<Vec<AppRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    let batch = serde_json::to_value(rows)?;
+    let batch = Json(rows);
     let rows = match entity {
         Entity::Account => {
             sqlx::query_scalar!(
@@ -186,7 +148,7 @@ pub async fn insert(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                   field_changed_at jsonb)
                 RETURNING to_jsonb(t) AS "row!""#,
                 workspace_id,
-                batch,
+                batch as _,
                 now
             )
             .fetch_all(tx.connection())
@@ -209,7 +171,7 @@ pub async fn insert(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                   field_changed_at jsonb)
                 RETURNING to_jsonb(t) AS "row!""#,
                 workspace_id,
-                batch,
+                batch as _,
                 now
             )
             .fetch_all(tx.connection())
@@ -228,7 +190,7 @@ pub async fn insert(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                   close_date date, description text, account_id uuid, custom jsonb, field_changed_at jsonb)
                 RETURNING to_jsonb(t) AS "row!""#,
                 workspace_id,
-                batch,
+                batch as _,
                 now
             )
             .fetch_all(tx.connection())
@@ -241,7 +203,7 @@ pub async fn insert(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
 /// Writes whole rows that the transaction holds locked, as the engine; returns them as stored.
 pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> Result<Vec<AppRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    let batch = serde_json::to_value(rows)?;
+    let batch = Json(rows);
     let rows = match entity {
         Entity::Account => {
             sqlx::query_scalar!(
@@ -261,7 +223,7 @@ pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                 WHERE t.workspace_id = $1 AND t.id = r.id
                 RETURNING to_jsonb(t) AS "row!""#,
                 workspace_id,
-                batch,
+                batch as _,
                 now
             )
             .fetch_all(tx.connection())
@@ -285,7 +247,7 @@ pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                 WHERE t.workspace_id = $1 AND t.id = r.id
                 RETURNING to_jsonb(t) AS "row!""#,
                 workspace_id,
-                batch,
+                batch as _,
                 now
             )
             .fetch_all(tx.connection())
@@ -304,7 +266,7 @@ pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[RowWrite]) -> 
                 WHERE t.workspace_id = $1 AND t.id = r.id
                 RETURNING to_jsonb(t) AS "row!""#,
                 workspace_id,
-                batch,
+                batch as _,
                 now
             )
             .fetch_all(tx.connection())

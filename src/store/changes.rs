@@ -1,6 +1,7 @@
 //! The journal: what was written to which record, by which run and rule. A CRM write's row is an intent, made before the call.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
@@ -75,7 +76,7 @@ pub async fn add(
         run_id,
         log_id,
         entity.as_str(),
-        serde_json::to_value(changes)?,
+        Json(changes) as _,
         now
     )
     .fetch_all(tx.connection())
@@ -107,7 +108,7 @@ pub async fn settle(tx: &mut WorkspaceTx, settlements: &[Settlement]) -> Result<
          FROM jsonb_to_recordset($2) AS r (id bigint, state text, crm_record_id text, refusal jsonb)
          WHERE c.workspace_id = $1 AND c.id = r.id AND c.state IN ('intended', 'sent', 'unknown')",
         workspace_id,
-        serde_json::to_value(settlements)?,
+        Json(settlements) as _,
         now
     )
     .execute(tx.connection())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
@@ -243,7 +244,7 @@ pub async fn write(
         workspace_id,
         config_id,
         entity.as_str(),
-        serde_json::to_value(links)?,
+        Json(links) as _,
         now
     )
     .execute(tx.connection())

@@ -29,24 +29,27 @@ pub async fn next(
 ) -> Result<Vec<PendingRecord>, StoreError> {
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query!(
-        r#"SELECT record_id AS "record_id!", array_remove(array_agg(change_id), NULL) AS "change_ids!",
-                  bool_or(action = 'delete') AS deleted, max(changed_at) AS changed_at
+        r#"SELECT waiting.record_id AS "record_id!", coalesce(changes.ids, '{}') AS "change_ids!", changes.deleted,
+                  changes.changed_at
            FROM (
-             (SELECT record_id, id AS change_id, action, changed_at FROM crm_pending_changes
-              WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND ($4::uuid IS NULL OR record_id > $4)
-                AND record_id IN (SELECT DISTINCT record_id FROM crm_pending_changes
-                                  WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3
-                                    AND ($4::uuid IS NULL OR record_id > $4) ORDER BY record_id LIMIT $5))
-             UNION ALL
-             (SELECT record_id, NULL, NULL, NULL FROM crm_record_links
-              WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND record_id IS NOT NULL
-                AND state IN ('linked', 'creating') AND ($4::uuid IS NULL OR record_id > $4) ORDER BY record_id LIMIT $5)
+             (SELECT DISTINCT record_id FROM crm_pending_changes
+              WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id > $4 ORDER BY record_id LIMIT $5)
+             UNION
+             (SELECT record_id FROM crm_record_links
+              WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state IN ('linked', 'creating')
+                AND record_id > $4 ORDER BY record_id LIMIT $5)
+             ORDER BY record_id LIMIT $5
            ) waiting
-           GROUP BY record_id ORDER BY record_id LIMIT $5"#,
+           CROSS JOIN LATERAL (
+             SELECT array_agg(id) AS ids, bool_or(action = 'delete') AS deleted, max(changed_at) AS changed_at
+             FROM crm_pending_changes
+             WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = waiting.record_id
+           ) changes
+           ORDER BY waiting.record_id"#,
         workspace_id,
         config_id,
         entity.as_str(),
-        after,
+        after.unwrap_or_default(),
         most
     )
     .fetch_all(tx.connection())
