@@ -83,20 +83,19 @@ fn create(portal: &mut Portal, body: &Map<String, Json>, pair: (usize, usize)) -
     };
     let opposite = text(body, "inverseLabel").unwrap_or(label);
     let (place, other) = (there.len(), back.len());
-    let told;
-    if pair.0 == pair.1 {
+    let told = if pair.0 == pair.1 {
         // Between records of one type both ends are in one list.
         let inverse = if opposite == label { place } else { place + 1 };
         there.push(own(id, label, inverse));
         if inverse != place {
             there.push(own(id + 1, opposite, place));
         }
-        told = there[place..].iter().map(Label::told).collect::<Vec<_>>();
+        there[place..].iter().map(Label::told).collect::<Vec<_>>()
     } else {
         there.push(own(id, label, other));
         back.push(own(id + 1, opposite, place));
-        told = vec![there[place].told(), back[other].told()];
-    }
+        vec![there[place].told(), back[other].told()]
+    };
     put(portal, pair, there, back);
     Ok(Reply::json(200, &json!({ "results": told })))
 }

@@ -107,7 +107,8 @@ pub(super) fn resolve(
         let message = format!("Property \"{name}\" does not exist");
         return Err(super::values::refused(&[super::values::Fault::new(name, "PROPERTY_DOESNT_EXIST", message)]));
     };
-    if !property.unique && !(kind == CONTACTS && name == "email") {
+    let identifies = property.unique || (kind == CONTACTS && name == "email");
+    if !identifies {
         let message = format!("Unable to perform {verb} by non-unique {} property {name}", TYPES[kind].id);
         return Err(Refusal::invalid(message));
     }

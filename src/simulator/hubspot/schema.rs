@@ -26,8 +26,6 @@ pub(super) struct ObjectType {
     pub scope: &'static str,
     /// First record id.
     pub first_id: u64,
-    /// Group that new definitions are usually in.
-    pub group: &'static str,
     definitions: &'static str,
 }
 
@@ -45,7 +43,6 @@ const fn activity(id: &'static str, singular: &'static str, plural: &'static str
         searched: &["hs_note_body", "hs_task_subject", "hs_call_title", "hs_meeting_title", "hs_email_subject"],
         scope: "contacts",
         first_id,
-        group: "engagement",
         definitions: include_str!("schema/activities.txt"),
     }
 }
@@ -61,7 +58,6 @@ const fn product(id: &'static str, singular: &'static str, plural: &'static str,
         searched: &["name", "hs_sku"],
         scope: plural,
         first_id,
-        group: "productinformation",
         definitions: include_str!("schema/products.txt"),
     }
 }
@@ -87,7 +83,6 @@ pub(super) static TYPES: [ObjectType; 12] = [
         searched: &["firstname", "lastname", "email", "phone", "company", "hs_additional_emails"],
         scope: "contacts",
         first_id: 101,
-        group: "contactinformation",
         definitions: include_str!("schema/contacts.txt"),
     },
     ObjectType {
@@ -100,7 +95,6 @@ pub(super) static TYPES: [ObjectType; 12] = [
         searched: &["name", "domain", "website", "phone"],
         scope: "companies",
         first_id: 9_000_000_001,
-        group: "companyinformation",
         definitions: include_str!("schema/companies.txt"),
     },
     ObjectType {
@@ -122,14 +116,9 @@ pub(super) static TYPES: [ObjectType; 12] = [
         searched: &["dealname", "pipeline", "dealstage", "description", "dealtype"],
         scope: "deals",
         first_id: 5_000_000_001,
-        group: "dealinformation",
         definitions: include_str!("schema/deals.txt"),
     },
-    ObjectType {
-        group: "note",
-        definitions: include_str!("schema/notes.txt"),
-        ..activity("0-46", "note", "notes", 7_000_000_001)
-    },
+    ObjectType { definitions: include_str!("schema/notes.txt"), ..activity("0-46", "note", "notes", 7_000_000_001) },
     ObjectType {
         id: "0-5",
         singular: "ticket",
@@ -148,17 +137,12 @@ pub(super) static TYPES: [ObjectType; 12] = [
         searched: &["subject", "content"],
         scope: "tickets",
         first_id: 3_001,
-        group: "ticketinformation",
         definitions: include_str!("schema/tickets.txt"),
     },
     product("0-7", "product", "products", 4_001),
     product("0-8", "line_item", "line_items", 5_001),
     product("0-14", "quote", "quotes", 6_001),
-    ObjectType {
-        group: "task",
-        definitions: include_str!("schema/tasks.txt"),
-        ..activity("0-27", "task", "tasks", 8_001)
-    },
+    ObjectType { definitions: include_str!("schema/tasks.txt"), ..activity("0-27", "task", "tasks", 8_001) },
     activity("0-47", "meeting", "meetings", 9_001),
     activity("0-48", "call", "calls", 10_001),
     activity("0-49", "email", "emails", 11_001),
