@@ -16,11 +16,12 @@ function plain(schema) {
 }
 
 function deviate(schemas) {
-  for (const { schema: name, drop, number, nullable } of deviations) {
+  for (const { schema: name, drop, number, nullable, text } of deviations) {
     const schema = schemas[name];
     if (!schema) continue;
     if (drop) schema.required = schema.required.filter((member) => member !== drop);
     if (number) schema.properties[number] = { type: ["number", "string"] };
+    if (text) schema.properties[text] = { type: ["string", "object"] };
     if (nullable) schema.properties[nullable] = { type: [schema.properties[nullable].type, "null"] };
   }
 }
