@@ -78,6 +78,9 @@ pub struct SimulateArgs {
     /// Address of the Salesforce simulator.
     #[arg(long, default_value = "127.0.0.1:4801")]
     pub salesforce: SocketAddr,
+    /// Address of the HubSpot simulator.
+    #[arg(long, default_value = "127.0.0.1:4802")]
+    pub hubspot: SocketAddr,
     /// Seed of everything that is invented.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

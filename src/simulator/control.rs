@@ -163,6 +163,11 @@ impl BurstWindow {
         self.used += 1;
         self.used <= burst.count
     }
+
+    /// How many more fit into the present window.
+    pub(super) fn left(&self, burst: Burst) -> u64 {
+        burst.count.saturating_sub(self.used)
+    }
 }
 
 #[cfg(test)]
@@ -192,5 +197,6 @@ mod tests {
         let burst = Some(Burst { count: 2, per_ms: 1000 });
         let admitted: Vec<bool> = [0, 1, 2, 1000].map(|now| window.admit(burst, now)).to_vec();
         assert_eq!(admitted, [true, true, false, true]);
+        assert_eq!(burst.map(|burst| window.left(burst)), Some(1));
     }
 }

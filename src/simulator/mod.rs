@@ -4,6 +4,7 @@
 //! is answered; ids, tokens and stamps come from the seed and the clock that is passed in.
 
 mod control;
+pub mod hubspot;
 mod journal;
 mod net;
 pub mod salesforce;

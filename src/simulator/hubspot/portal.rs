@@ -1,0 +1,377 @@
+//! The account with everything around its records: tokens, limits, clock, faults, statistics, and their keeping on disk.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::catalog::Pipeline;
+use super::links::Label;
+use super::record::{By, Record, Source};
+use super::schema::{Group, Property, TYPES};
+use super::seeding;
+use super::stamps::DAY_MS;
+use super::world::World;
+use crate::simulator::control::{Burst, BurstWindow, Faults, Stats};
+use crate::simulator::journal::Journal;
+use crate::simulator::{Clock, SimulatorError, SimulatorOptions};
+
+/// Requests in ten seconds (dossier 6: an application of the marketplace).
+const BURST: Burst = Burst { count: 110, per_ms: 10_000 };
+
+/// Searches in a second, of the whole account (dossier 6).
+const SEARCH: Burst = Burst { count: 5, per_ms: 1000 };
+
+/// Archived records stay in the bin for so long (dossier 9).
+const BIN_MS: i64 = 90 * DAY_MS;
+
+/// Bounds of the account's clock, with room for reckoning.
+const EARLIEST_MS: i64 = 0;
+const LATEST_MS: i64 = 64_000_000_000_000;
+
+/// An access token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Token {
+    pub grant: u64,
+    pub expires_at: i64,
+}
+
+/// What a person has allowed an application.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Grant {
+    pub scopes: Vec<String>,
+    pub refresh_token: String,
+    /// Refresh tokens that rotation has put out of use.
+    pub retired: BTreeSet<String>,
+    pub revoked: bool,
+}
+
+/// An authorisation code that waits for its exchange.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Code {
+    pub scopes: Vec<String>,
+    pub redirect_uri: String,
+    pub challenge: Option<String>,
+    pub expires_at: i64,
+}
+
+/// What the control interface sets. HubSpot keeps refresh tokens, asks for no PKCE, and gives 30 minutes (dossier 1).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(super) struct Settings {
+    pub rotation: bool,
+    pub pkce_required: bool,
+    pub session_seconds: i64,
+    pub search_lag_ms: i64,
+    pub bulk_delay_ms: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { rotation: false, pkce_required: false, session_seconds: 1800, search_lag_ms: 0, bulk_delay_ms: 0 }
+    }
+}
+
+/// What may be asked how often; none is without a limit.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Limits {
+    pub daily: Option<u64>,
+    pub burst: Option<Burst>,
+    pub search: Option<Burst>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { daily: None, burst: Some(BURST), search: Some(SEARCH) }
+    }
+}
+
+/// Everything small that must survive a restart.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Small {
+    pub seed: u64,
+    pub settings: Settings,
+    pub clock_offset_ms: i64,
+    pub tokens: BTreeMap<String, Token>,
+    pub grants: BTreeMap<u64, Grant>,
+    pub codes: BTreeMap<String, Code>,
+    pub serial: u64,
+    pub limits: Limits,
+    pub day: i64,
+    pub used_today: u64,
+    /// Last record ids given out, so that the id of a purged record never comes again.
+    pub serials: Vec<u64>,
+    pub blocked: BTreeSet<String>,
+}
+
+/// A request as the page shows it.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub at: i64,
+    pub method: String,
+    pub path: String,
+    pub status: u16,
+    pub lost: bool,
+    pub took_ms: i64,
+}
+
+/// Which limit a request has met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limited {
+    Burst,
+    Daily,
+    Search,
+}
+
+/// The account.
+pub(super) struct Portal {
+    pub world: World,
+    pub small: Small,
+    pub stats: Stats,
+    pub faults: Faults,
+    pub window: BurstWindow,
+    pub search_window: BurstWindow,
+    pub recent: VecDeque<Seen>,
+    /// Requests since the start.
+    pub arrived: u64,
+    options: SimulatorOptions,
+    clock: Clock,
+    journal: Journal,
+    small_is_written: bool,
+    count_is_written: bool,
+    swept_day: i64,
+}
+
+impl Portal {
+    /// Opens the account: as it was left, else a new one from the seed.
+    pub(super) fn open(options: &SimulatorOptions, clock: Clock) -> Result<Self, SimulatorError> {
+        let mut portal = Portal {
+            world: World::default(),
+            small: Small { seed: options.seed, ..Small::default() },
+            stats: Stats::default(),
+            faults: Faults::new(options.seed),
+            window: BurstWindow::default(),
+            search_window: BurstWindow::default(),
+            recent: VecDeque::new(),
+            arrived: 0,
+            options: options.clone(),
+            clock,
+            journal: Journal::none(),
+            small_is_written: true,
+            count_is_written: true,
+            swept_day: 0,
+        };
+        let path = options.state_dir.as_ref().map(|folder| folder.join("hubspot.jsonl"));
+        let restored = match &path {
+            Some(path) => Journal::read(path, |entry| portal.replay(entry))?,
+            None => false,
+        };
+        if !restored {
+            let now = portal.now();
+            seeding::fill(&mut portal.world, options, now);
+        }
+        if options.no_limits {
+            portal.small.limits = Limits { daily: None, burst: None, search: None };
+        }
+        portal.world.take_unwritten();
+        portal.world.lags = portal.small.settings.search_lag_ms > 0;
+        if let Some(path) = path {
+            portal.compact(path)?;
+        }
+        Ok(portal)
+    }
+
+    /// The account's own time, epoch milliseconds.
+    pub(super) fn now(&self) -> i64 {
+        (self.clock)().saturating_add(self.small.clock_offset_ms)
+    }
+
+    /// Sets the account's own time.
+    pub(super) fn set_clock(&mut self, at: i64) {
+        self.small.clock_offset_ms = at.clamp(EARLIEST_MS, LATEST_MS) - (self.clock)();
+        self.touch();
+    }
+
+    /// What time alone does: the bin is emptied, the search index catches up.
+    pub(super) fn tick(&mut self) {
+        let now = self.now();
+        let day = now.div_euclid(DAY_MS);
+        if day != self.swept_day {
+            self.swept_day = day;
+            self.world.purge_archived_before(now - BIN_MS);
+        }
+        let seen = now - self.small.settings.search_lag_ms;
+        while self.world.unseen.front().is_some_and(|unseen| unseen.at <= seen) {
+            self.world.unseen.pop_front();
+        }
+    }
+
+    /// The options that it was opened with.
+    pub(super) fn options(&self) -> &SimulatorOptions {
+        &self.options
+    }
+
+    /// The small state has changed and must be written before the answer.
+    pub(super) fn touch(&mut self) {
+        self.small_is_written = false;
+    }
+
+    /// Writes what has changed; where that fails nothing has.
+    pub(super) fn keep(&mut self) -> std::io::Result<()> {
+        if self.world.meta.blocked.len() != self.small.blocked.len() {
+            self.small.blocked = self.world.meta.blocked.clone();
+            self.touch();
+        }
+        let mut lines = self.world.take_unwritten();
+        if !self.small_is_written {
+            lines.push(json!({ "small": self.small }).to_string());
+        } else if !self.count_is_written {
+            lines.push(json!({ "day": self.small.day, "used": self.small.used_today }).to_string());
+        }
+        if !lines.is_empty() {
+            self.journal.append(&lines)?;
+        }
+        (self.small_is_written, self.count_is_written) = (true, true);
+        if self.journal.is_long() {
+            let path = self.journal.path().to_owned();
+            self.compact(path).map_err(std::io::Error::other)?;
+        }
+        Ok(())
+    }
+
+    /// A new world; limits stay.
+    pub(super) fn reset(&mut self, options: &SimulatorOptions) -> Result<(), SimulatorError> {
+        let limits = self.small.limits;
+        self.world = World::default();
+        self.small = Small { seed: options.seed, limits, ..Small::default() };
+        self.stats.clear();
+        self.faults = Faults::new(options.seed);
+        self.recent.clear();
+        self.window = BurstWindow::default();
+        self.search_window = BurstWindow::default();
+        let now = self.now();
+        seeding::fill(&mut self.world, options, now);
+        self.world.take_unwritten();
+        let path = self.journal.path().to_owned();
+        if path.as_os_str().is_empty() { Ok(()) } else { self.compact(path) }
+    }
+
+    /// Counts a call against every limit that is for it; tells which refuses it.
+    pub(super) fn admit(&mut self, operation: &str) -> Option<Limited> {
+        let now = self.now();
+        let limits = self.small.limits;
+        if operation == "search" {
+            if !self.search_window.admit(limits.search, now) {
+                return Some(Limited::Search);
+            }
+        } else if !self.window.admit(limits.burst, now) {
+            return Some(Limited::Burst);
+        }
+        let day = now.div_euclid(DAY_MS);
+        if self.small.day != day {
+            (self.small.day, self.small.used_today) = (day, 0);
+        }
+        if limits.daily.is_some_and(|daily| self.small.used_today >= daily) {
+            return Some(Limited::Daily);
+        }
+        self.small.used_today += 1;
+        // Where nothing is counted off, nothing need be kept.
+        self.count_is_written = limits.daily.is_none();
+        None
+    }
+
+    /// The grant that an access token stands for, or when it expired.
+    pub(super) fn grant_of(&self, token: &str) -> Result<&Grant, Option<i64>> {
+        let found = self.small.tokens.get(token).ok_or(None)?;
+        let grant = self.small.grants.get(&found.grant).ok_or(None)?;
+        if found.expires_at <= self.now() { Err(Some(found.expires_at)) } else { Ok(grant) }
+    }
+
+    /// A text that nobody can guess, the same for the same seed and history.
+    pub(super) fn secret(&mut self, purpose: &str) -> String {
+        self.small.serial += 1;
+        self.touch();
+        self.digest(&format!("{purpose}:{}", self.small.serial))
+    }
+
+    /// An id for an answer to be asked about.
+    pub(super) fn correlation(&self) -> String {
+        let digest = self.digest(&format!("correlation:{}", self.arrived));
+        let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
+        format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
+    }
+
+    fn digest(&self, purpose: &str) -> String {
+        let digest = Sha256::digest(format!("hubspot:{}:{purpose}:{}", self.small.seed, self.now()));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The application, changing something now.
+    pub(super) fn by_application(&self) -> By {
+        By { source: Source::Integration, at: self.now() }
+    }
+
+    fn replay(&mut self, mut entry: Json) {
+        let number = |entry: &Json, name: &str| entry.get(name).and_then(Json::as_u64);
+        let kind = |entry: &Json, name: &str| {
+            number(entry, name).and_then(|kind| usize::try_from(kind).ok()).filter(|kind| *kind < TYPES.len())
+        };
+        if let Some(kind) = kind(&entry, "put") {
+            if let Some(record) = Record::read(&entry, &self.world.meta.definitions[kind]) {
+                self.world.restore(kind, record);
+            }
+        } else if let Some(link) = entry.get("link") {
+            if let Ok((from, id, to, other, mask)) = serde_json::from_value(link.clone()) {
+                self.world.restore_link((from, id), (to, other), mask);
+            }
+        } else if let Some(kind) = kind(&entry, "remove") {
+            self.world.forget(kind, number(&entry, "id").unwrap_or_default());
+        } else if let Some(kind) = kind(&entry, "property") {
+            if let Ok(property) = serde_json::from_value::<Property>(entry["is"].take()) {
+                self.world.meta.definitions[kind].put(property);
+            }
+        } else if let Some(kind) = kind(&entry, "groups") {
+            let groups = serde_json::from_value::<Vec<Group>>(entry["is"].take());
+            self.world.meta.definitions[kind].groups = groups.unwrap_or_default();
+        } else if let Some(kind) = kind(&entry, "pipelines") {
+            let pipelines = serde_json::from_value::<Vec<Pipeline>>(entry["is"].take()).unwrap_or_default();
+            self.world.meta.pipelines.insert(kind, pipelines);
+        } else if let (Some(from), Some(to)) = (kind(&entry, "from"), kind(&entry, "to")) {
+            let labels = serde_json::from_value::<Vec<Label>>(entry["labels"].take()).unwrap_or_default();
+            self.world.meta.labels.insert((from, to), labels);
+        } else if let Some(small) = entry.get_mut("small") {
+            self.small = serde_json::from_value(small.take()).unwrap_or_default();
+            self.world.meta.blocked = self.small.blocked.clone();
+            for (kind, serial) in self.small.serials.iter().enumerate() {
+                self.world.raise_serial(kind, *serial);
+            }
+        } else if let (Some(day), Some(used)) = (entry.get("day").and_then(Json::as_i64), number(&entry, "used")) {
+            (self.small.day, self.small.used_today) = (day, used);
+        }
+    }
+
+    fn compact(&mut self, path: PathBuf) -> Result<(), SimulatorError> {
+        self.small.serials = self.world.serials();
+        let world = &self.world;
+        let mut first = vec![json!({ "small": self.small }).to_string()];
+        for (kind, definitions) in world.meta.definitions.iter().enumerate() {
+            let custom = definitions.properties.iter().filter(|property| !property.standard);
+            first.extend(custom.map(|property| json!({ "property": kind, "is": property }).to_string()));
+            first.push(json!({ "groups": kind, "is": definitions.groups }).to_string());
+        }
+        let pipelines = world.meta.pipelines.iter();
+        first.extend(pipelines.map(|(kind, list)| json!({ "pipelines": kind, "is": list }).to_string()));
+        let labels = world.meta.labels.iter();
+        first.extend(labels.map(|((from, to), list)| json!({ "from": from, "to": to, "labels": list }).to_string()));
+        let records = world.tables.iter().enumerate().flat_map(|(kind, table)| {
+            table.records.values().map(move |record| record.line(kind, &world.meta.definitions[kind]))
+        });
+        let pairs = world.links.pairs();
+        let links = pairs.map(|(from, to, mask)| json!({ "link": [from.0, from.1, to.0, to.1, mask] }).to_string());
+        self.journal = Journal::rewrite(&path, first.into_iter().chain(records).chain(links))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,458 @@
+//! The account as a plain value: records, associations, definitions, and the operations on them. No HTTP, no clock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::catalog::{self, Pipeline};
+use super::links::{self, End, Label, Labels, Links, Mask, PRIMARY};
+use super::record::{By, Record};
+use super::refusal::Refusal;
+use super::schema::{COMPANIES, CONTACTS, DEALS, Definitions, TYPES, type_named};
+use super::values;
+
+/// The records of one type.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub records: BTreeMap<u64, Record>,
+    /// Living records by their last change.
+    pub by_modified: BTreeSet<(i64, u64)>,
+    /// Living records by the lower-cased value of a unique property.
+    by_unique: HashMap<(u16, Box<str>), u64>,
+    pub living: usize,
+    serial: u64,
+}
+
+/// Definitions, pipelines and labels.
+#[derive(Debug, Clone)]
+pub(super) struct Meta {
+    pub definitions: Vec<Definitions>,
+    pub pipelines: BTreeMap<usize, Vec<Pipeline>>,
+    pub labels: Labels,
+    /// E-mail addresses that were erased by law: nobody may have them again.
+    pub blocked: BTreeSet<String>,
+}
+
+/// What the search index has not seen yet: the record as it was.
+#[derive(Debug)]
+pub(super) struct Unseen {
+    pub at: i64,
+    pub kind: usize,
+    pub id: u64,
+    pub before: Option<Record>,
+}
+
+enum Undo {
+    Record(usize, u64, Option<Record>),
+    Link(End, End, Mask),
+    Meta(Box<Meta>),
+}
+
+/// The account.
+pub(super) struct World {
+    pub tables: Vec<Table>,
+    pub links: Links,
+    pub meta: Meta,
+    /// Changes that a lagging index may not have seen; nothing is noted while the index keeps up.
+    pub unseen: VecDeque<Unseen>,
+    pub lags: bool,
+    unwritten: Vec<String>,
+    undo: Vec<Undo>,
+}
+
+/// A state that can be gone back to until the changes are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Savepoint(usize, usize);
+
+impl Default for World {
+    fn default() -> Self {
+        let pipelines = [(DEALS, vec![catalog::deal_pipeline()])].into_iter();
+        let tickets = type_named("tickets").map(|kind| (kind, vec![catalog::ticket_pipeline()]));
+        World {
+            tables: TYPES.iter().map(|_| Table::default()).collect(),
+            links: Links::default(),
+            meta: Meta {
+                definitions: TYPES.iter().map(Definitions::of).collect(),
+                pipelines: pipelines.chain(tickets).collect(),
+                labels: links::standard_labels(),
+                blocked: BTreeSet::new(),
+            },
+            unseen: VecDeque::new(),
+            lags: false,
+            unwritten: Vec::new(),
+            undo: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    /// Marks the present state.
+    pub(super) fn savepoint(&self) -> Savepoint {
+        Savepoint(self.undo.len(), self.unwritten.len())
+    }
+
+    /// Goes back to a state marked since the last writing.
+    pub(super) fn roll_back(&mut self, to: Savepoint) {
+        self.unwritten.truncate(to.1);
+        while self.undo.len() > to.0 {
+            match self.undo.pop() {
+                Some(Undo::Record(kind, _, Some(record))) => drop(self.restore(kind, record)),
+                Some(Undo::Record(kind, id, None)) => drop(self.remove(kind, id)),
+                Some(Undo::Link(from, to, mask)) => self.restore_link(from, to, mask),
+                Some(Undo::Meta(meta)) => self.meta = *meta,
+                None => return,
+            }
+        }
+    }
+
+    /// The lines to write; the changes behind them stand from now on.
+    pub(super) fn take_unwritten(&mut self) -> Vec<String> {
+        self.undo.clear();
+        std::mem::take(&mut self.unwritten)
+    }
+
+    /// The last serial that each type has given out.
+    pub(super) fn serials(&self) -> Vec<u64> {
+        self.tables.iter().map(|table| table.serial).collect()
+    }
+
+    /// Serials up to this one are taken.
+    pub(super) fn raise_serial(&mut self, kind: usize, serial: u64) {
+        if let Some(table) = self.tables.get_mut(kind) {
+            table.serial = table.serial.max(serial);
+        }
+    }
+
+    /// A living record; the winner where this one was merged away.
+    pub(super) fn living(&self, kind: usize, id: u64) -> Option<&Record> {
+        let mut record = self.tables[kind].records.get(&id)?;
+        // A winner may have lost itself later.
+        for _ in 0..100 {
+            match record.merged_into() {
+                Some(winner) => record = self.tables[kind].records.get(&winner)?,
+                None => break,
+            }
+        }
+        (record.archived == 0).then_some(record)
+    }
+
+    /// The living record with this value of a unique property.
+    pub(super) fn by_unique(&self, kind: usize, property: u16, value: &str) -> Option<&Record> {
+        let id = self.tables[kind].by_unique.get(&(property, value.trim().to_lowercase().into()))?;
+        self.tables[kind].records.get(id)
+    }
+
+    /// Creates a record from the properties of a request.
+    pub(super) fn create(&mut self, kind: usize, given: &Map<String, Json>, by: By) -> Result<u64, Refusal> {
+        let prepared = values::prepare(self, kind, given, None)?;
+        values::required(self, kind, &prepared)?;
+        let id = TYPES[kind].first_id.max(self.tables[kind].serial + 1);
+        let mut record = Record::new(id, by);
+        if let Some(created) = prepared.created {
+            record.created = created;
+        }
+        for (place, value) in &prepared.values {
+            if let Some(value) = value {
+                record.begin(*place, value);
+            }
+        }
+        record.settle();
+        self.refuse_duplicates(kind, &record, None)?;
+        self.put(kind, record, by.at);
+        Ok(id)
+    }
+
+    /// Sets the properties of a request on a living record.
+    pub(super) fn update(&mut self, kind: usize, id: u64, given: &Map<String, Json>, by: By) -> Result<u64, Refusal> {
+        let record = self.living(kind, id).ok_or_else(Refusal::not_found)?;
+        let prepared = values::prepare(self, kind, given, Some(record))?;
+        let mut changed = record.clone();
+        let mut moved = false;
+        for (place, value) in &prepared.values {
+            moved |= changed.change(*place, value.as_deref(), by);
+        }
+        if let Some(created) = prepared.created {
+            moved |= changed.created != created;
+            changed.created = created;
+        }
+        let id = changed.id;
+        // What changes nothing moves no clock.
+        if moved {
+            self.refuse_duplicates(kind, &changed, Some(id))?;
+            changed.modified = by.at.max(changed.modified);
+            changed.changed_by = by.source;
+            self.put(kind, changed, by.at);
+        }
+        Ok(id)
+    }
+
+    /// Moves a record to the recycle bin; what is not there stays so (dossier 2.5).
+    pub(super) fn archive(&mut self, kind: usize, id: u64, by: By) -> bool {
+        let Some(mut record) = self.living(kind, id).cloned() else { return false };
+        record.archived = by.at.max(1);
+        record.modified = by.at.max(record.modified);
+        record.changed_by = by.source;
+        self.put(kind, record, by.at);
+        true
+    }
+
+    /// Takes a record out of the recycle bin with the same id (dossier 9).
+    pub(super) fn unarchive(&mut self, kind: usize, id: u64, by: By) -> Result<u64, Refusal> {
+        let found = self.tables[kind].records.get(&id).filter(|record| record.archived != 0);
+        let mut record =
+            found.filter(|record| record.merged_into().is_none()).cloned().ok_or_else(Refusal::not_found)?;
+        self.refuse_duplicates(kind, &record, Some(id))?;
+        record.archived = 0;
+        record.modified = by.at.max(record.modified);
+        record.changed_by = by.source;
+        self.put(kind, record, by.at);
+        Ok(id)
+    }
+
+    /// Merges `loser` into `winner`: blanks are filled, addresses kept, associations moved (dossier 9).
+    pub(super) fn merge(&mut self, kind: usize, winner: u64, loser: u64, by: By) -> Result<u64, Refusal> {
+        let gone = |id: u64| Refusal::invalid(format!("Unable to merge: {} {id} does not exist", TYPES[kind].singular));
+        let lost = self.living(kind, loser).cloned().ok_or_else(|| gone(loser))?;
+        let mut kept = self.living(kind, winner).cloned().ok_or_else(|| gone(winner))?;
+        if kept.id == lost.id {
+            return Err(Refusal::invalid("Cannot merge an object with itself"));
+        }
+        for (place, value) in lost.values() {
+            if kept.get(place).is_none() {
+                kept.change(place, Some(value), by);
+            }
+        }
+        let definitions = &self.meta.definitions[kind];
+        let (email, additional) = (definitions.place("email"), definitions.place("hs_additional_emails"));
+        if let (CONTACTS, Some(email), Some(additional)) = (kind, email, additional) {
+            let other = lost.get(email).filter(|other| kept.get(email) != Some(other));
+            let known = [kept.get(additional), lost.get(additional), other].into_iter().flatten();
+            let all: BTreeSet<String> = known.flat_map(|list| list.split(';').map(str::to_owned)).collect();
+            if !all.is_empty() {
+                kept.change(additional, Some(&Vec::from_iter(all).join(";")), by);
+            }
+        }
+        let extra = kept.extra.get_or_insert_default();
+        extra.merged.extend(lost.merged().iter().copied().chain([lost.id]));
+        kept.modified = by.at.max(kept.modified);
+        kept.changed_by = by.source;
+        let (kept_id, lost_id) = (kept.id, lost.id);
+        let around = self.links.around((kind, lost_id));
+        let mut lost = lost;
+        lost.archived = by.at.max(1);
+        lost.extra.get_or_insert_default().merged_into = Some(kept_id);
+        self.put(kind, lost, by.at);
+        self.put(kind, kept, by.at);
+        for (to, mask) in around {
+            self.link((kind, lost_id), to, 0);
+            if to != (kind, kept_id) {
+                let main = links::has_primary(kind) && to.0 == COMPANIES && self.primary((kind, kept_id)).is_some();
+                let before = self.links.get((kind, kept_id), to).unwrap_or_default();
+                self.link((kind, kept_id), to, before | if main { mask & !PRIMARY } else { mask });
+            }
+        }
+        Ok(kept_id)
+    }
+
+    /// Removes a record for good.
+    pub(super) fn purge(&mut self, kind: usize, id: u64) -> bool {
+        for (to, _) in self.links.around((kind, id)) {
+            self.link((kind, id), to, 0);
+        }
+        let before = self.remove(kind, id);
+        let found = before.is_some();
+        self.unwritten.push(json!({ "remove": kind, "id": id }).to_string());
+        self.undo.push(Undo::Record(kind, id, before));
+        found
+    }
+
+    /// Empties the bin of what was archived before an instant.
+    pub(super) fn purge_archived_before(&mut self, before: i64) {
+        for kind in 0..TYPES.len() {
+            let old = |record: &&Record| record.archived != 0 && record.archived < before;
+            if self.tables[kind].living == self.tables[kind].records.len() {
+                continue;
+            }
+            let over: Vec<u64> = self.tables[kind].records.values().filter(old).map(|record| record.id).collect();
+            for id in over {
+                self.purge(kind, id);
+            }
+        }
+    }
+
+    /// Associates two living records by type ids, or plainly by none; `replace` drops other labels (dossier 4).
+    pub(super) fn associate(&mut self, from: End, to: End, types: &[u32], replace: bool) -> Result<Mask, Refusal> {
+        let labels = self.meta.labels.get(&(from.0, to.0)).cloned().unwrap_or_default();
+        if labels.is_empty() {
+            let message = format!("No association types exist from {} to {}", TYPES[from.0].id, TYPES[to.0].id);
+            return Err(Refusal::invalid(message));
+        }
+        for end in [from, to] {
+            if self.living(end.0, end.1).is_none() {
+                let message = format!("{} {} does not exist", TYPES[end.0].singular.to_uppercase(), end.1);
+                return Err(Refusal::new(404, "OBJECT_NOT_FOUND", message).with_context("id", &[end.1.to_string()]));
+            }
+        }
+        let before = self.links.get(from, to).unwrap_or_default();
+        let mut mask = 1 | if replace { before & PRIMARY & if types.is_empty() { PRIMARY } else { 0 } } else { before };
+        for wanted in types {
+            let Some(place) = labels.iter().position(|label| label.type_id == *wanted) else {
+                let (from, to) = (TYPES[from.0].singular.to_uppercase(), TYPES[to.0].singular.to_uppercase());
+                let message = format!("Association type id {wanted} doesn't exist between {from} and {to}");
+                return Err(Refusal::invalid(message));
+            };
+            self.refuse_too_many(from, to, &labels[place], place)?;
+            mask |= 1 << place;
+        }
+        let owner = if links::has_primary(from.0) && to.0 == COMPANIES {
+            Some(from)
+        } else {
+            (links::has_primary(to.0) && from.0 == COMPANIES).then_some(to)
+        };
+        if let Some(owner) = owner {
+            let company = if owner == from { to } else { from };
+            if self.primary(owner).is_none() {
+                mask |= PRIMARY;
+            }
+            if mask & PRIMARY != 0 {
+                let others: Vec<(u64, Mask)> = self.links.of(owner, COMPANIES).collect();
+                for (other, labels) in others {
+                    if other != company.1 && labels & PRIMARY != 0 {
+                        self.link(owner, (COMPANIES, other), labels & !PRIMARY);
+                    }
+                }
+            }
+        }
+        self.link(from, to, mask);
+        Ok(mask)
+    }
+
+    fn refuse_too_many(&self, from: End, to: End, label: &Label, place: usize) -> Result<(), Refusal> {
+        let Some(most) = label.most else { return Ok(()) };
+        let used = self.links.of(from, to.0).filter(|(id, mask)| *id != to.1 && mask & (1 << place) != 0).count();
+        if (used as u64) < most {
+            return Ok(());
+        }
+        let message = format!("{} {} has reached its limit of {most} associations", TYPES[from.0].id, from.1);
+        Err(Refusal::invalid(message).sub("ASSOCIATIONS.LIMIT_EXCEEDED"))
+    }
+
+    /// The main company of a contact or deal.
+    pub(super) fn primary(&self, owner: End) -> Option<u64> {
+        self.links.of(owner, COMPANIES).find(|(_, mask)| mask & PRIMARY != 0).map(|(id, _)| id)
+    }
+
+    /// Sets the labels of a pair, noted as unwritten; 0 ends the association.
+    pub(super) fn link(&mut self, from: End, to: End, mask: Mask) {
+        let before = self.links.get(from, to).unwrap_or_default();
+        if before == mask {
+            return;
+        }
+        self.restore_link(from, to, mask);
+        self.undo.push(Undo::Link(from, to, before));
+        self.unwritten.push(json!({ "link": [from.0, from.1, to.0, to.1, mask] }).to_string());
+    }
+
+    /// Sets the labels of a pair.
+    pub(super) fn restore_link(&mut self, from: End, to: End, mask: Mask) {
+        let labels = self.meta.labels.get(&(from.0, to.0)).map(Vec::as_slice).unwrap_or_default();
+        let back = links::mirrored(labels, mask);
+        self.links.set(from, to, mask);
+        self.links.set(to, from, back);
+    }
+
+    /// Changes definitions, pipelines or labels, with the line that says so again at the next start.
+    pub(super) fn redefine(&mut self, line: &Json, work: impl FnOnce(&mut Meta)) {
+        self.undo.push(Undo::Meta(Box::new(self.meta.clone())));
+        self.unwritten.push(line.to_string());
+        work(&mut self.meta);
+    }
+
+    /// Puts a record and notes it as unwritten.
+    pub(super) fn put(&mut self, kind: usize, record: Record, at: i64) {
+        self.unwritten.push(record.line(kind, &self.meta.definitions[kind]));
+        let id = record.id;
+        let before = self.restore(kind, record);
+        if self.lags {
+            self.unseen.push_back(Unseen { at, kind, id, before: before.clone() });
+        }
+        self.undo.push(Undo::Record(kind, id, before));
+    }
+
+    /// Puts a record without noting it as unwritten; tells what stood there before.
+    pub(super) fn restore(&mut self, kind: usize, record: Record) -> Option<Record> {
+        let before = self.remove(kind, record.id);
+        let keys = self.unique_keys(kind, &record);
+        let table = &mut self.tables[kind];
+        table.serial = table.serial.max(record.id);
+        if record.archived == 0 {
+            table.living += 1;
+            table.by_modified.insert((record.modified, record.id));
+            for key in keys {
+                table.by_unique.insert(key, record.id);
+            }
+        }
+        table.records.insert(record.id, record);
+        before
+    }
+
+    fn remove(&mut self, kind: usize, id: u64) -> Option<Record> {
+        let old = self.tables[kind].records.remove(&id)?;
+        if old.archived == 0 {
+            let keys = self.unique_keys(kind, &old);
+            let table = &mut self.tables[kind];
+            table.living -= 1;
+            table.by_modified.remove(&(old.modified, id));
+            for key in keys {
+                if table.by_unique.get(&key) == Some(&id) {
+                    table.by_unique.remove(&key);
+                }
+            }
+        }
+        Some(old)
+    }
+
+    /// Forgets a record that the journal says is gone.
+    pub(super) fn forget(&mut self, kind: usize, id: u64) {
+        if kind < self.tables.len() {
+            self.remove(kind, id);
+        }
+    }
+
+    /// Values that no other living record of the type may have.
+    fn unique_keys(&self, kind: usize, record: &Record) -> Vec<(u16, Box<str>)> {
+        let definitions = &self.meta.definitions[kind];
+        let mut keys: Vec<(u16, Box<str>)> = Vec::new();
+        for (place, value) in record.values() {
+            let Some(property) = definitions.at(place) else { continue };
+            if property.unique {
+                keys.push((place, value.to_lowercase().into()));
+            } else if kind == CONTACTS && (property.name == "email" || property.name == "hs_additional_emails") {
+                let email = definitions.place("email").unwrap_or(place);
+                keys.extend(value.split(';').map(|one| (email, one.trim().to_lowercase().into())));
+            }
+        }
+        keys
+    }
+
+    fn refuse_duplicates(&self, kind: usize, record: &Record, own: Option<u64>) -> Result<(), Refusal> {
+        let definitions = &self.meta.definitions[kind];
+        for (place, value) in self.unique_keys(kind, record) {
+            let email = kind == CONTACTS && definitions.place("email") == Some(place);
+            if email && self.meta.blocked.contains(&*value) {
+                return Err(Refusal::invalid("Contact cannot be created: GDPR_BLACKLISTED_EMAIL"));
+            }
+            let key = (place, value);
+            let Some(other) = self.tables[kind].by_unique.get(&key).filter(|other| Some(**other) != own) else {
+                continue;
+            };
+            if email {
+                return Err(Refusal::new(409, "CONFLICT", format!("Contact already exists. Existing ID: {other}")));
+            }
+            let name = definitions.at(place).map(|property| property.name.as_str()).unwrap_or_default();
+            let message = format!("{other} already has that value.");
+            return Err(values::refused(&[values::Fault::new(name, "CONFLICTING_UNIQUE_VALUE", message)]));
+        }
+        Ok(())
+    }
+}
