@@ -17,7 +17,7 @@ use crate::store::app_rows::AppRow;
 use crate::store::conflicts::StoredConflict;
 use crate::store::links::StoredLink;
 use crate::store::setup::StoredMapping;
-use crate::store::{self, WorkspaceTx, app_rows, links, setup};
+use crate::store::{self, StoreError, WorkspaceTx, app_rows, links, setup};
 use crate::view::Moment;
 use crate::view::conflicts::{ConflictPage, ConflictRow, ConflictsAsked, ConflictsPage, FieldView};
 use crate::view::instant::{counted, grouped};
@@ -108,6 +108,29 @@ fn record_name(name: Option<String>, conflict: &StoredConflict) -> String {
         .unwrap_or_else(|| "A record that is gone".to_owned())
 }
 
+/// The conflict as a person reads it: names of accounts in place of their ids. Field by field the id stays, because what is
+/// shown there is what is put together and sent back.
+async fn with_names(tx: &mut WorkspaceTx, conflict: &StoredConflict) -> Result<StoredConflict, StoreError> {
+    let mut named = conflict.clone();
+    if conflict.kind == ConflictKind::Field {
+        return Ok(named);
+    }
+    let refers = |field: &String| app_field(conflict.entity, field).is_some_and(|field| field.references.is_some());
+    let mut values: Vec<&mut String> = [&mut named.app, &mut named.crm, &mut named.base]
+        .into_iter()
+        .flat_map(|record| record.iter_mut())
+        .filter_map(|(field, value)| value.as_mut().filter(|_| refers(field)))
+        .collect();
+    let ids: Vec<Uuid> = values.iter().filter_map(|value| value.parse().ok()).collect();
+    let names = store::logs::record_names(tx, Entity::Account, &ids).await?;
+    for value in &mut values {
+        if let Some(name) = value.parse().ok().and_then(|id: Uuid| names.get(&id)) {
+            name.clone_into(value);
+        }
+    }
+    Ok(named)
+}
+
 /// One conflict.
 pub async fn one(services: &Services, viewer: &Viewer, id: Uuid) -> Result<ConflictPage, ServiceError> {
     let mut tx = services.begin(viewer).await?;
@@ -123,11 +146,11 @@ pub async fn one(services: &Services, viewer: &Viewer, id: Uuid) -> Result<Confl
         Some(user_id) => store::history::person(&mut tx, user_id).await?,
         None => None,
     };
+    let named = with_names(&mut tx, &conflict).await?;
     let now = tx.now();
     tx.commit().await?;
     let is_pending = conflict.status == ConflictStatus::Pending;
-    let fields: Vec<FieldView> =
-        parts.shown(&conflict).iter().map(|field| parts.field(&conflict, field, now)).collect();
+    let fields: Vec<FieldView> = parts.shown(&conflict).iter().map(|field| parts.field(&named, field, now)).collect();
     let agreeing = parts.agreeing(&conflict);
     Ok(ConflictPage {
         id,

@@ -100,3 +100,20 @@ async fn a_form_without_a_choice_writes_nothing_and_says_so() {
     assert_eq!(ignored.status, 302);
     assert_eq!(app.row("SELECT status FROM crm_sync_conflicts").await["status"], "ignored");
 }
+
+#[tokio::test]
+async fn a_question_whether_two_records_are_the_same_names_their_accounts() {
+    let app = TestApp::start().await;
+    let account = app.simulator.create("Account", json!({ "Name": "Kestrel Foods" })).await;
+    let contact = json!({ "LastName": "Raman", "Email": "info@kestrel.example", "AccountId": account });
+    app.simulator.create("Contact", contact).await;
+    app.insert("contacts", json!({ "last_name": "Raman", "email": "info@kestrel.example" })).await;
+    app.insert("contacts", json!({ "last_name": "Okafor", "email": "info@kestrel.example" })).await;
+    app.connect_salesforce().await;
+    app.sync().await.expect_state("completed");
+    let id = app.row("SELECT id FROM crm_sync_conflicts WHERE kind = 'match' ORDER BY id LIMIT 1").await;
+    let reviewer = app.sign_in_as(Role::Reviewer).await;
+    let page = reviewer.get(&format!("/conflicts/{}", id["id"].as_str().expect("an id"))).await;
+    assert!(page.text.contains("Are the two the same?"), "{}", page.text);
+    assert!(page.text.contains("Kestrel Foods"), "{}", page.text);
+}
