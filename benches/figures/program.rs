@@ -51,9 +51,20 @@ impl Simulator {
     /// Starts one with so many accounts and contacts.
     pub async fn start(accounts: usize, contacts: usize) -> anyhow::Result<Self> {
         let folder = folder("simulator")?;
-        let address = format!("127.0.0.1:{}", free_port()?);
+        let (address, other) = (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", free_port()?));
         let child = program()
-            .args(["simulate", "--salesforce", &address, "--opportunities", "0", "--no-limits", "--seed", "1"])
+            .args([
+                "simulate",
+                "--salesforce",
+                &address,
+                "--hubspot",
+                &other,
+                "--opportunities",
+                "0",
+                "--no-limits",
+                "--seed",
+                "1",
+            ])
             .args(["--accounts", &accounts.to_string(), "--contacts", &contacts.to_string()])
             .arg("--state")
             .arg(&folder)

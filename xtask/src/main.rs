@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a tool measures real time")]
 
+mod clients;
 mod demo;
 mod guardian;
 mod manifest;
@@ -22,6 +23,7 @@ const USAGE: &str = "\
 cargo xtask site [--release]          builds the browser's half: program, styles, files
 cargo xtask sqlx [--check]            rewrites .sqlx from the code, or fails where the committed files differ
 cargo xtask test                      everything that CI runs, each stage timed
+cargo xtask clients                   strangers' client libraries against the built program's simulators
 cargo xtask browser ARGUMENT…         Playwright against a demo of its own; release: CROSSTIE_RELEASE=1
 cargo xtask with-postgres COMMAND…    runs a command with CROSSTIE_TEST_DATABASE_URL naming a throw-away Postgres";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["sqlx"] => queries::rewrite(),
         ["sqlx", "--check"] => queries::check(),
         ["test"] => stages::test(),
+        ["clients"] => manifest::root().and_then(|root| clients::check(&root)).map(|()| "all suites passed".to_owned()),
         ["browser", arguments @ ..] => browser(arguments),
         ["with-postgres", command @ ..] if !command.is_empty() => return with_postgres(command),
         _ => {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::demo::Demo;
 use crate::postgres::Throwaway;
-use crate::{cargo, forget_settings, manifest, queries, run, site};
+use crate::{cargo, clients, forget_settings, manifest, queries, run, site};
 
 /// Runs everything and prints what each stage took.
 pub fn test() -> Result<String> {
@@ -53,6 +53,7 @@ impl Stages {
         self.stage("build the server", || run(&mut cargo("build --locked --features ssr --bin crosstie")))?;
         self.stage("tests", || run(tests(&root)?.env("CROSSTIE_TEST_DATABASE_URL", server.url())))?;
         drop(server);
+        self.stage("client libraries", || clients::check(&root))?;
         self.stage("browser tests", || browser(&root, false, &["--project=checks"]))
     }
 
