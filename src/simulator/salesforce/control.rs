@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::ids::Id;
 use super::org::{Org, Settings};
+use super::packed::Value;
 use super::reply::Reply;
 use super::request::Asked;
 use super::rest::{parse_stamp, rfc3339};
@@ -125,14 +127,8 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
 
 fn stats(org: &Org) -> Json {
     let (calls, by_operation) = org.stats.report();
-    let records: Map<String, Json> = org
-        .world
-        .tables
-        .iter()
-        .map(|(name, table)| {
-            ((*name).to_owned(), json!(table.records.values().filter(|record| !record.deleted).count()))
-        })
-        .collect();
+    let records: Map<String, Json> =
+        org.world.tables.iter().map(|(name, table)| ((*name).to_owned(), json!(table.living()))).collect();
     json!({ "calls": calls, "byOperation": by_operation, "records": records })
 }
 
@@ -235,15 +231,15 @@ fn edited(org: &mut Org, wanted: EditBody) -> Reply {
 }
 
 /// Who edits: a person by id, name or e-mail; without one, or for one whom the org does not know, a colleague.
-fn colleague(org: &Org, named: Option<&str>) -> String {
+fn colleague(org: &Org, named: Option<&str>) -> Id {
     let found = named.and_then(|named| {
         let people = org.world.table("User")?.records.values();
         let is = |record: &&super::world::Record| {
-            let field = |name: &str| record.fields.get(name).and_then(Json::as_str);
+            let field = |name: &str| record.fields.get(name).and_then(Value::as_str);
             record.id.starts_with(named) && named.len() >= 15
                 || ["Name", "Email", "Username"].iter().any(|name| field(name) == Some(named))
         };
-        people.filter(is).map(|record| record.id.clone()).next()
+        people.filter(is).map(|record| record.id).next()
     });
     found.unwrap_or_else(|| user_id(1))
 }
@@ -254,8 +250,7 @@ fn records(org: &Org, object: &str) -> Reply {
     };
     let mut body = String::new();
     for record in org.world.tables.get(object.name).into_iter().flat_map(|table| table.records.values()) {
-        let mut fields: Map<String, Json> =
-            record.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut fields: Map<String, Json> = record.fields.unpacked().into_iter().collect();
         for name in
             ["CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "MasterRecordId"]
         {

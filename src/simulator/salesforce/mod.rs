@@ -3,9 +3,11 @@
 mod collections;
 mod composite;
 mod control;
+mod derive;
 mod ids;
 mod oauth;
 mod org;
+mod packed;
 mod page;
 mod query;
 mod records;
@@ -17,6 +19,7 @@ mod rows;
 mod schema;
 mod seeding;
 mod soql;
+mod table;
 mod validate;
 mod world;
 

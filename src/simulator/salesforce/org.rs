@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use super::ids::Id;
+use super::packed::Value;
 use super::schema::{Object, object_named};
 use super::seeding;
 use super::soql::Statement;
@@ -119,7 +121,7 @@ pub(super) struct Small {
 pub(super) struct Cursor {
     pub object: &'static Object,
     pub statement: Arc<Statement>,
-    pub ids: Arc<[String]>,
+    pub ids: Arc<[Id]>,
     pub with_deleted: bool,
     pub batch: usize,
     /// When it was opened.
@@ -318,8 +320,8 @@ impl Org {
 
     /// Whether a person may sign in.
     pub(super) fn is_active(&self, user: &str) -> bool {
-        let record = self.world.table("User").and_then(|table| table.records.get(user));
-        record.is_some_and(|record| record.fields.get("IsActive") != Some(&Json::Bool(false)))
+        let record = object_named("User").and_then(|object| self.world.record(object, user));
+        record.is_some_and(|record| record.fields.get("IsActive") != Some(Value::Boolean(false)))
     }
 
     /// A text that nobody can guess, the same for the same seed and history.
@@ -332,7 +334,7 @@ impl Org {
 
     /// Someone who changes something now.
     pub(super) fn by(&self, user: &str) -> By {
-        By { user: user.to_owned(), at: self.now() }
+        By { user: Id::parse(user).unwrap_or(Id::FIRST), at: self.now() }
     }
 
     fn replay(&mut self, mut entry: Json) {
@@ -343,7 +345,9 @@ impl Org {
                 self.world.restore(object.name, record);
             }
         } else if let Some(object) = text(&entry, "remove").and_then(|name| object_named(&name)) {
-            self.world.remove(object.name, &text(&entry, "id").unwrap_or_default());
+            if let Some(id) = text(&entry, "id").and_then(|id| Id::parse(&id)) {
+                self.world.remove(object.name, &id);
+            }
         } else if let Some(small) = entry.get_mut("small") {
             self.small = serde_json::from_value(small.take()).unwrap_or_default();
             for (name, serial) in &self.small.serials {

@@ -75,8 +75,8 @@ fn page(org: &mut Org, version: &str, cursor: Cursor, id: Option<String>, offset
         let _ = write!(body, ",\"nextRecordsUrl\":\"/services/data/{version}/query/{id}-{end}\"");
     }
     body.push_str(",\"records\":[");
-    let rows = Rows { world: &org.world, version, now: org.now() };
-    let found = cursor.ids[offset..end].iter().filter_map(|id| org.world.record(cursor.object, id));
+    let rows = Rows::new(&org.world, version, org.now());
+    let found = cursor.ids[offset..end].iter().filter_map(|id| org.world.at(cursor.object, id));
     for (place, record) in found.filter(|record| cursor.with_deleted || !record.deleted).enumerate() {
         if place > 0 {
             body.push(',');

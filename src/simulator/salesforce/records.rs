@@ -3,7 +3,7 @@
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
-use super::ids;
+use super::ids::Id;
 use super::org::Org;
 use super::reply::Reply;
 use super::request::Asked;
@@ -70,7 +70,7 @@ fn retrieve(org: &Org, asked: &Asked, version: &str, object: &'static Object, id
         Err(error) => return Reply::error(400, "INVALID_FIELD", &error.message),
     };
     let mut body = String::new();
-    Rows { world: &org.world, version, now: org.now() }.write(&mut body, object, record, &columns);
+    Rows::new(&org.world, version, org.now()).write(&mut body, object, record, &columns);
     let reply = Reply::raw_json(body).with("last-modified", http_date(record.modified));
     if object.name == "Account" { reply.with("etag", etag(record)) } else { reply }
 }
@@ -150,7 +150,7 @@ fn by_key(
     value: &str,
     user: &str,
 ) -> Reply {
-    let found = org.world.by_unique(object, &field.name, value).map(|record| record.id.clone());
+    let found = org.world.by_unique(object, &field.name, value).map(|record| record.id);
     match (method, found) {
         ("GET", Some(id)) => retrieve(org, asked, version, object, &id),
         ("DELETE", Some(id)) => delete(org, object, &id, user),
@@ -167,7 +167,7 @@ fn upsert(
     object: &'static Object,
     field: &Field,
     value: &str,
-    found: Option<String>,
+    found: Option<Id>,
     user: &str,
 ) -> Reply {
     let mut given = match members(asked) {
@@ -209,7 +209,7 @@ fn related(
     id: &str,
     name: &str,
 ) -> Reply {
-    if ids::normalise(id).is_none() {
+    if Id::parse(id).is_none() {
         let message = format!("Provided external ID field does not exist or is not accessible: {id}");
         return Reply::error(404, "NOT_FOUND", &message);
     }
@@ -220,7 +220,7 @@ fn related(
     let parent = object.fields.iter().find(|field| {
         field.relationship.as_deref().is_some_and(|relationship| relationship.eq_ignore_ascii_case(name))
     });
-    let Some(parent) = parent.and_then(|field| soql::reference(record, field)).map(str::to_owned) else {
+    let Some(parent) = parent.and_then(|field| soql::reference(record, field)) else {
         return not_found();
     };
     match org.world.find(&parent).map(|(object, _)| object) {

@@ -6,7 +6,8 @@ use bigdecimal::{BigDecimal, RoundingMode};
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value as Json, json};
 
-use super::ids;
+use super::ids::Id;
+use super::packed::Value;
 use super::schema::{Field, Object, object_named};
 use super::world::{Fields, World};
 
@@ -246,7 +247,7 @@ fn reference(world: &World, object: &Object, field: &Field, value: &Json) -> Res
     let given = value.as_str().unwrap_or_default();
     let malformed =
         || RecordError::of("MALFORMED_ID", format!("{}: id value of incorrect type: {given}", field.name), &field.name);
-    let id = ids::normalise(given).ok_or_else(malformed)?;
+    let id = Id::parse(given).ok_or_else(malformed)?;
     let known = field.reference_to.iter().filter_map(|name| object_named(name)).collect::<Vec<_>>();
     if known.is_empty() {
         return Ok(json!(id));
@@ -254,11 +255,11 @@ fn reference(world: &World, object: &Object, field: &Field, value: &Json) -> Res
     if !known.iter().any(|object| id.starts_with(object.prefix)) {
         return Err(malformed());
     }
-    let found = known.iter().find_map(|object| world.record(object, &id)).filter(|record| !record.deleted);
+    let found = known.iter().find_map(|object| world.at(object, &id)).filter(|record| !record.deleted);
     let Some(found) = found else {
         return Err(RecordError::of("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &field.name));
     };
-    if field.name == "OwnerId" && found.fields.get("IsActive") == Some(&Json::Bool(false)) {
+    if field.name == "OwnerId" && found.fields.get("IsActive") == Some(Value::Boolean(false)) {
         let owned = object.name.to_lowercase();
         let message = format!("operation performed with inactive user [{id}] as owner of {owned}");
         return Err(RecordError::new("INACTIVE_OWNER_OR_USER", message));
