@@ -40,7 +40,7 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, method: &str, rest: &[&str], 
         },
         ("DELETE", []) => delete(org, asked, user),
         ("POST" | "GET", [name]) => match object_named(name) {
-            Some(object) => retrieve(org, asked, object),
+            Some(object) => retrieve(org, asked, object, user),
             None => not_found(),
         },
         _ => not_allowed(),
@@ -144,7 +144,7 @@ fn delete(org: &mut Org, asked: &Asked, user: &str) -> Reply {
     })
 }
 
-fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
+fn retrieve(org: &Org, asked: &Asked, object: &'static Object, user: &str) -> Reply {
     let (ids, fields): (Vec<String>, Vec<String>) = if asked.effective_method() == "GET" {
         (listed(asked, "ids"), listed(asked, "fields"))
     } else {
@@ -165,7 +165,8 @@ fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
         return Reply::error(400, "INVALID_FIELD", "At least one field is required");
     }
     let text = format!("SELECT {} FROM {}", fields.join(","), object.name);
-    let columns = match soql::parse(&text).and_then(|statement| soql::columns(object, &statement)) {
+    let hidden = &org.security_of(user).hidden;
+    let columns = match soql::parse(&text).and_then(|statement| soql::columns(object, &statement.hiding(hidden))) {
         Ok(columns) => columns,
         Err(error) => return Reply::error(400, "INVALID_FIELD", &error.message),
     };

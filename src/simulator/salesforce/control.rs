@@ -11,6 +11,7 @@ use super::request::Asked;
 use super::rest::{parse_stamp, rfc3339};
 use super::rows::system_value;
 use super::schema::object_named;
+use super::security::{FieldSecurity, FieldSet};
 use super::seeding::user_id;
 use super::validate::RecordError;
 use super::{oauth, page};
@@ -44,6 +45,14 @@ struct ResetBody {
     accounts: Option<usize>,
     contacts: Option<usize>,
     opportunities: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct SecurityBody {
+    user: Option<String>,
+    hidden: Vec<String>,
+    read_only: Vec<String>,
 }
 
 /// Most records of one object in a new world.
@@ -111,6 +120,10 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
         ("POST", "/limits") => limits(org, &body),
         ("POST", "/clock") => clock(org, body),
         ("POST", "/settings") => settings(org, body),
+        ("POST", "/field-security") => match serde_json::from_value::<SecurityBody>(body) {
+            Ok(wanted) => secured(org, &wanted),
+            Err(error) => invalid(&error.to_string()),
+        },
         ("POST", "/edit") => match serde_json::from_value::<EditBody>(body) {
             Ok(wanted) => edited(org, wanted),
             Err(error) => invalid(&error.to_string()),
@@ -200,6 +213,20 @@ fn settings(org: &mut Org, body: Json) -> Reply {
             Reply::json(200, &merged)
         }
         Err(error) => invalid(&error.to_string()),
+    }
+}
+
+/// Hides fields from a person, or locks them; without one, from the one that integrations sign in as.
+fn secured(org: &mut Org, wanted: &SecurityBody) -> Reply {
+    let user = wanted.user.as_deref().map_or_else(|| user_id(0), |user| colleague(org, Some(user)));
+    let sets = FieldSet::named(&wanted.hidden).and_then(|hidden| Ok((hidden, FieldSet::named(&wanted.read_only)?)));
+    match sets {
+        Ok((hidden, read_only)) => {
+            org.small.security.insert(user.to_string(), FieldSecurity { hidden, read_only });
+            org.touch();
+            Reply::json(200, &json!({ "ok": true }))
+        }
+        Err(name) => invalid(&format!("there is no field {name}")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Salesforce: an org as a plain value, and an HTTP skin over it.
 
+mod bulk;
 mod collections;
 mod composite;
 mod control;
@@ -17,6 +18,7 @@ mod request;
 mod rest;
 mod rows;
 mod schema;
+mod security;
 mod seeding;
 mod soql;
 mod table;

@@ -10,7 +10,7 @@ use super::request::Asked;
 use super::rest::{http_date, http_instant, members, not_allowed, not_found, percent_decoded, version_number};
 use super::rows::Rows;
 use super::schema::{Field, Object};
-use super::soql::{self, Statement};
+use super::soql;
 use super::world::Record;
 
 /// From this version on an update by external id tells what it did.
@@ -28,12 +28,12 @@ pub(super) fn answer(
 ) -> Reply {
     match (method, rest) {
         ("POST", []) => create(org, asked, version, object, user),
-        ("GET", [id]) => retrieve(org, asked, version, object, id),
+        ("GET", [id]) => retrieve(org, asked, version, object, id, user),
         ("PATCH", [id]) => update(org, asked, object, id, user),
         ("DELETE", [id]) => delete(org, object, id, user),
         (_, [field, value]) => match key_field(object, field) {
             Some(field) => by_key(org, asked, version, method, object, field, &percent_decoded(value), user),
-            None => related(org, asked, version, method, object, field, value),
+            None => related(org, asked, version, method, object, field, value, user),
         },
         (_, [] | [_]) => not_allowed(),
         _ => not_found(),
@@ -55,7 +55,7 @@ fn create(org: &mut Org, asked: &Asked, version: &str, object: &'static Object, 
     }
 }
 
-fn retrieve(org: &Org, asked: &Asked, version: &str, object: &'static Object, id: &str) -> Reply {
+fn retrieve(org: &Org, asked: &Asked, version: &str, object: &'static Object, id: &str, user: &str) -> Reply {
     let Some(record) = org.world.record(object, id).filter(|record| !record.deleted) else { return not_found() };
     if let Some(refused) = precondition(asked, object, record) {
         return refused;
@@ -64,7 +64,8 @@ fn retrieve(org: &Org, asked: &Asked, version: &str, object: &'static Object, id
         Some(fields) => format!("SELECT {fields} FROM {}", object.name),
         None => format!("SELECT FIELDS(ALL) FROM {} LIMIT 1", object.name),
     };
-    let columns = soql::parse(&text).and_then(|statement: Statement| soql::columns(object, &statement));
+    let hidden = &org.security_of(user).hidden;
+    let columns = soql::parse(&text).and_then(|statement| soql::columns(object, &statement.hiding(hidden)));
     let columns = match columns {
         Ok(columns) => columns,
         Err(error) => return Reply::error(400, "INVALID_FIELD", &error.message),
@@ -152,7 +153,7 @@ fn by_key(
 ) -> Reply {
     let found = org.world.by_unique(object, &field.name, value).map(|record| record.id);
     match (method, found) {
-        ("GET", Some(id)) => retrieve(org, asked, version, object, &id),
+        ("GET", Some(id)) => retrieve(org, asked, version, object, &id, user),
         ("DELETE", Some(id)) => delete(org, object, &id, user),
         ("PATCH", found) => upsert(org, asked, version, object, field, value, found, user),
         ("GET" | "DELETE", None) => not_found(),
@@ -208,6 +209,7 @@ fn related(
     object: &'static Object,
     id: &str,
     name: &str,
+    user: &str,
 ) -> Reply {
     if Id::parse(id).is_none() {
         let message = format!("Provided external ID field does not exist or is not accessible: {id}");
@@ -224,7 +226,7 @@ fn related(
         return not_found();
     };
     match org.world.find(&parent).map(|(object, _)| object) {
-        Some(object) => retrieve(org, asked, version, object, &parent),
+        Some(object) => retrieve(org, asked, version, object, &parent, user),
         None => not_found(),
     }
 }

@@ -4,16 +4,18 @@ mod access;
 mod aggregate;
 mod dates;
 mod evaluate;
+mod literals;
 mod order;
 mod parse;
 mod resolve;
 mod tokens;
 
+use super::security::FieldSet;
 pub(super) use aggregate::{aggregated, shown};
 use dates::DatePart;
-pub(super) use evaluate::{children_of, run};
+pub(super) use evaluate::{checked, children_of, run};
 pub(super) use parse::parse;
-pub(super) use resolve::{Column, columns, reference};
+pub(super) use resolve::{Accessor, Column, accessor, columns, listed_accessors as listed, reference};
 
 /// Longest statement, characters.
 pub(super) const LONGEST: usize = 100_000;
@@ -63,6 +65,39 @@ pub(super) struct Statement {
     pub order: Vec<Order>,
     pub limit: Option<usize>,
     pub offset: usize,
+    /// Fields that are as if they did not exist.
+    pub hidden: FieldSet,
+}
+
+impl Statement {
+    /// The statement as put by someone who does not see some fields.
+    pub(super) fn hiding(mut self, hidden: &FieldSet) -> Self {
+        if !hidden.is_empty() {
+            self.hide(hidden);
+        }
+        self
+    }
+
+    fn hide(&mut self, hidden: &FieldSet) {
+        self.hidden = hidden.clone();
+        for item in &mut self.items {
+            if let Item::Children(statement) = item {
+                statement.hide(hidden);
+            }
+        }
+        self.condition.iter_mut().for_each(|condition| condition.hide(hidden));
+    }
+}
+
+impl Condition {
+    fn hide(&mut self, hidden: &FieldSet) {
+        match self {
+            Condition::And(terms) | Condition::Or(terms) => terms.iter_mut().for_each(|term| term.hide(hidden)),
+            Condition::Not(term) => term.hide(hidden),
+            Condition::InQuery { query, .. } => query.hide(hidden),
+            Condition::Compare { .. } | Condition::In { .. } | Condition::Includes { .. } => {}
+        }
+    }
 }
 
 /// Something selected.

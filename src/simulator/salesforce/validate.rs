@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::ids::Id;
 use super::packed::Value;
 use super::schema::{Field, Object, object_named};
+use super::security::FieldSecurity;
 use super::world::{Fields, World};
 
 /// Why a record is refused.
@@ -79,19 +80,21 @@ pub(super) fn fields(
     object: &Object,
     given: &Map<String, Json>,
     updating: Option<&str>,
+    security: &FieldSecurity,
 ) -> Result<Fields, RecordError> {
     let mut fields = BTreeMap::new();
     for (name, value) in given {
         if name.eq_ignore_ascii_case("attributes") || (name.eq_ignore_ascii_case("id") && updating.is_some()) {
             continue;
         }
-        let Some(field) = object.field(name) else {
+        let seen = object.field(name).filter(|field| !security.hidden.has(object, field));
+        let Some(field) = seen else {
             let (field, id) = by_relationship(world, object, name, value)?;
-            writable(field, updating)?;
+            writable(object, field, updating, security)?;
             fields.insert(field.name.clone(), id);
             continue;
         };
-        writable(field, updating)?;
+        writable(object, field, updating, security)?;
         let value = checked(world, object, field, value)?;
         fields.insert(field.name.clone(), value);
     }
@@ -111,8 +114,14 @@ pub(super) fn spelling(object: &Object, given: &Map<String, Json>) -> Result<(),
     Ok(())
 }
 
-fn writable(field: &Field, updating: Option<&str>) -> Result<(), RecordError> {
-    if if updating.is_some() { field.updateable } else { field.createable } {
+fn writable(
+    object: &Object,
+    field: &Field,
+    updating: Option<&str>,
+    security: &FieldSecurity,
+) -> Result<(), RecordError> {
+    let possible = if updating.is_some() { field.updateable } else { field.createable };
+    if possible && !security.read_only.has(object, field) {
         return Ok(());
     }
     let message = format!(

@@ -9,6 +9,7 @@ use super::derive::derive;
 use super::ids::{self, Id};
 use super::packed::Packed;
 use super::schema::{Object, object_named};
+use super::security::FieldSecurity;
 use super::table::Table;
 use super::validate::{self, RecordError};
 
@@ -67,6 +68,7 @@ pub(super) struct Savepoint(usize);
 pub(super) struct By {
     pub user: Id,
     pub at: i64,
+    pub security: FieldSecurity,
 }
 
 /// Objects whose records go with their account (dossier 7.1).
@@ -143,7 +145,7 @@ impl World {
         given: &Map<String, Json>,
         by: &By,
     ) -> Result<Id, RecordError> {
-        let mut fields = validate::fields(self, object, given, None)?;
+        let mut fields = validate::fields(self, object, given, None, &by.security)?;
         validate::required(object, &fields)?;
         self.refuse_duplicates(object, &fields, None)?;
         for field in &object.fields {
@@ -182,7 +184,7 @@ impl World {
         by: &By,
     ) -> Result<Id, RecordError> {
         let mut changed = self.living(object, id)?.clone();
-        let fields = validate::fields(self, object, given, Some(&changed.id))?;
+        let fields = validate::fields(self, object, given, Some(&changed.id), &by.security)?;
         self.refuse_duplicates(object, &fields, Some(&changed.id))?;
         let at = whole_second(by.at);
         let mut held = changed.fields.unpacked();

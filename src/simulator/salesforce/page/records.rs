@@ -70,7 +70,7 @@ pub(super) fn list(org: &Org, sheet: &Sheet, asked: &Asked) -> String {
 fn row(body: &mut String, object: &str, columns: &[&str], record: &Record) {
     body.push_str(if record.deleted { "<tr class=\"gone\">" } else { "<tr>" });
     for (place, column) in columns.iter().enumerate() {
-        let value = text(record.fields.get(*column));
+        let value = text(record.fields.get(column));
         let shown = escape(&value);
         let _ = match place {
             0 => {

@@ -70,7 +70,7 @@ fn listed<'t>(table: &'t Table, test: &Test) -> Option<Vec<&'t Record>> {
 
 /// Bounds of the stamp that every record must meet, both included.
 fn stamps(test: &Test) -> Option<(i64, i64)> {
-    bounds(test, i64::MIN, i64::MAX, &|test| match test {
+    bounds(test, &|test| match test {
         Test::Compare { accessor, operator, wanted } if accessor.is_own("SystemModstamp") => match (operator, wanted) {
             (Operator::Greater, Wanted::Instant(at)) => Some((at.saturating_add(1), i64::MAX)),
             (Operator::GreaterOrEqual, Wanted::Instant(at)) => Some((*at, i64::MAX)),
@@ -88,7 +88,7 @@ fn stamps(test: &Test) -> Option<(i64, i64)> {
 
 /// Bounds of the id that every record must meet, both included.
 fn ids(test: &Test) -> Option<(Id, Id)> {
-    bounds(test, Id::FIRST, Id::LAST, &|test| match test {
+    bounds(test, &|test| match test {
         Test::Compare { accessor, operator, wanted: Wanted::Text(text) } if accessor.is_own("Id") => {
             let id = Id::parse(text)?;
             match operator {
@@ -102,14 +102,14 @@ fn ids(test: &Test) -> Option<(Id, Id)> {
 }
 
 /// The bounds of a condition: all of several must be met, or the widest of alternatives.
-fn bounds<T: Ord + Copy>(test: &Test, lowest: T, highest: T, of: &impl Fn(&Test) -> Option<(T, T)>) -> Option<(T, T)> {
+fn bounds<T: Ord + Copy>(test: &Test, of: &impl Fn(&Test) -> Option<(T, T)>) -> Option<(T, T)> {
     match test {
         Test::All(terms) => terms
             .iter()
-            .filter_map(|term| bounds(term, lowest, highest, of))
+            .filter_map(|term| bounds(term, of))
             .reduce(|(from, to), (other_from, other_to)| (from.max(other_from), to.min(other_to))),
         Test::Any(terms) => {
-            let each: Option<Vec<(T, T)>> = terms.iter().map(|term| bounds(term, lowest, highest, of)).collect();
+            let each: Option<Vec<(T, T)>> = terms.iter().map(|term| bounds(term, of)).collect();
             each?.into_iter().reduce(|(from, to), (other_from, other_to)| (from.min(other_from), to.max(other_to)))
         }
         other => of(other),

@@ -112,6 +112,16 @@ pub(in super::super) fn children_of<'w>(
     children
 }
 
+/// The object of a statement that is sound in every part.
+pub(in super::super) fn checked(statement: &Statement) -> Result<&'static Object, SoqlError> {
+    let object = resolve::object(statement)?;
+    check(object, statement)?;
+    if statement.group.is_empty() && !statement.items.iter().any(|item| matches!(item, super::Item::Aggregate { .. })) {
+        resolve::columns(object, statement)?;
+    }
+    Ok(object)
+}
+
 /// Whether a statement's conditions and order are sound.
 pub(super) fn check(object: &'static Object, statement: &Statement) -> Result<(), SoqlError> {
     selected(&World::default(), object, statement, false, 0).map(|_| ())

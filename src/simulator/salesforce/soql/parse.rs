@@ -1,13 +1,12 @@
 //! From text to a statement.
 
-use chrono::{DateTime, NaiveDate};
-
-use super::dates::{self, DatePart};
-use super::tokens;
+use super::super::security::FieldSet;
+use super::dates::DatePart;
 use super::{
     Condition, Function, Item, LONGEST, Literal, MOST_SKIPPED, Operator, Order, Path, SoqlError, Statement, TypeOf,
     Wrap,
 };
+use super::{literals, tokens};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
@@ -86,7 +85,19 @@ impl Parser<'_> {
             self.keyword("REFERENCE")?;
         }
         let source = self.soql.to_owned();
-        Ok(Statement { source, items, object, alias, condition, group, having, order, limit, offset })
+        Ok(Statement {
+            source,
+            items,
+            object,
+            alias,
+            condition,
+            group,
+            having,
+            order,
+            limit,
+            offset,
+            hidden: FieldSet::default(),
+        })
     }
 
     fn order(&mut self) -> Result<Vec<Order>, SoqlError> {
@@ -339,7 +350,7 @@ impl Parser<'_> {
     fn literal(&mut self) -> Result<Literal, SoqlError> {
         let literal = match self.peek() {
             Some(Token::Text(text)) => Literal::Text(text.clone()),
-            Some(Token::Word(word)) => bare(word).ok_or_else(|| self.unexpected())?,
+            Some(Token::Word(word)) => literals::bare(word).ok_or_else(|| self.unexpected())?,
             _ => return Err(self.unexpected()),
         };
         self.at += 1;
@@ -415,34 +426,6 @@ fn aggregate(name: &str) -> Option<Function> {
         "AVG" => Function::Average,
         _ => return None,
     })
-}
-
-fn bare(word: &str) -> Option<Literal> {
-    if word.eq_ignore_ascii_case("null") {
-        return Some(Literal::Null);
-    }
-    if let Ok(boolean) = word.to_ascii_lowercase().parse() {
-        return Some(Literal::Boolean(boolean));
-    }
-    if let Ok(day) = word.parse::<NaiveDate>() {
-        return Some(Literal::Date(day.to_string()));
-    }
-    if let Ok(instant) = DateTime::parse_from_rfc3339(word) {
-        return Some(Literal::Instant(instant.timestamp_millis()));
-    }
-    if dates::is_period(word) {
-        return Some(Literal::Period(word.to_ascii_uppercase()));
-    }
-    let number = |text: &str| text.parse().ok().filter(|number: &f64| number.is_finite());
-    let digits = word.starts_with(|letter: char| letter.is_ascii_digit() || "+-.".contains(letter));
-    if digits {
-        return number(word).map(Literal::Number);
-    }
-    // An amount in a currency.
-    let (currency, amount) = word.split_at_checked(3)?;
-    let known = currency.bytes().all(|byte| byte.is_ascii_uppercase())
-        && amount.starts_with(|first: char| first.is_ascii_digit());
-    if known { number(amount).map(Literal::Money) } else { None }
 }
 
 #[cfg(test)]

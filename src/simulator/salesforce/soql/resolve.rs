@@ -136,7 +136,11 @@ pub(super) fn object(statement: &Statement) -> Result<&'static Object, SoqlError
 }
 
 /// The accessor of a name.
-pub(super) fn accessor(object: &'static Object, statement: &Statement, path: &Path) -> Result<Accessor, SoqlError> {
+pub(in super::super) fn accessor(
+    object: &'static Object,
+    statement: &Statement,
+    path: &Path,
+) -> Result<Accessor, SoqlError> {
     let mut parts: Vec<&str> = path.text.split('.').collect();
     let is_own = |part: &str| {
         part.eq_ignore_ascii_case(object.name)
@@ -159,7 +163,7 @@ pub(super) fn accessor(object: &'static Object, statement: &Statement, path: &Pa
         at = found.1;
         steps.push(found);
     }
-    let field = at.field(last).ok_or_else(|| {
+    let field = at.field(last).filter(|field| !statement.hidden.has(at, field)).ok_or_else(|| {
         refuse(&format!(
             "No such column '{last}' on entity '{}'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names.",
             at.name
@@ -281,7 +285,17 @@ fn listed(object: &'static Object, statement: &Statement, kind: &Path) -> Result
         let message = "The SOQL FIELDS function must have a LIMIT of at most 200";
         return Err(SoqlError::at("MALFORMED_QUERY", &statement.source, kind.offset, message));
     }
-    Ok(object.fields.iter().filter(|field| wanted(field)).collect())
+    Ok(object.fields.iter().filter(|field| wanted(field) && !statement.hidden.has(object, field)).collect())
+}
+
+/// The fields that `FIELDS(ALL)` and its kin stand for.
+pub(in super::super) fn listed_accessors(
+    object: &'static Object,
+    statement: &Statement,
+    kind: &Path,
+) -> Result<Vec<Accessor>, SoqlError> {
+    let fields = listed(object, statement, kind)?;
+    Ok(fields.into_iter().map(|field| Accessor { steps: Vec::new(), field, function: None }).collect())
 }
 
 fn child_column(object: &'static Object, outer: &Statement, children: &Statement) -> Result<Column, SoqlError> {
