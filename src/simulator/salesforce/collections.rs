@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::ids::Id;
 use super::org::Org;
 use super::records::id_in;
 use super::reply::Reply;
@@ -39,14 +40,14 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, method: &str, rest: &[&str], 
         },
         ("DELETE", []) => delete(org, asked, user),
         ("POST" | "GET", [name]) => match object_named(name) {
-            Some(object) => retrieve(org, asked, object),
+            Some(object) => retrieve(org, asked, object, user),
             None => not_found(),
         },
         _ => not_allowed(),
     }
 }
 
-type Outcome = Result<(String, Option<bool>), RecordError>;
+type Outcome = Result<(Id, Option<bool>), RecordError>;
 
 /// The records of a request, and whether all or none of them are to be applied.
 struct Batch {
@@ -117,7 +118,7 @@ fn upsert(org: &mut Org, asked: &Asked, object: &'static Object, field: &str, us
             let message = format!("Duplicate external id specified: {own}");
             return Err(RecordError::new("DUPLICATE_VALUE", message));
         }
-        match world.by_unique(object, &field.name, &own).map(|record| record.id.clone()) {
+        match world.by_unique(object, &field.name, &own).map(|record| record.id) {
             Some(id) => world.update(object, &id, record, &by).map(|id| (id, Some(false))),
             None if field.name == "Id" => Err(RecordError::not_found()),
             None => world.create(object, record, &by).map(|id| (id, Some(true))),
@@ -133,7 +134,7 @@ fn delete(org: &mut Org, asked: &Asked, user: &str) -> Reply {
     let all_or_none = asked.query("allOrNone").is_some_and(|all| all.eq_ignore_ascii_case("true"));
     let by = org.by(user);
     run(org, all_or_none, &ids, |world, id| {
-        if super::ids::normalise(id).is_none() {
+        if Id::parse(id).is_none() {
             return Err(RecordError::malformed_id(id));
         }
         match world.find(id).map(|(object, _)| object) {
@@ -143,7 +144,7 @@ fn delete(org: &mut Org, asked: &Asked, user: &str) -> Reply {
     })
 }
 
-fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
+fn retrieve(org: &Org, asked: &Asked, object: &'static Object, user: &str) -> Reply {
     let (ids, fields): (Vec<String>, Vec<String>) = if asked.effective_method() == "GET" {
         (listed(asked, "ids"), listed(asked, "fields"))
     } else {
@@ -164,12 +165,13 @@ fn retrieve(org: &Org, asked: &Asked, object: &'static Object) -> Reply {
         return Reply::error(400, "INVALID_FIELD", "At least one field is required");
     }
     let text = format!("SELECT {} FROM {}", fields.join(","), object.name);
-    let columns = match soql::parse(&text).and_then(|statement| soql::columns(object, &statement)) {
+    let hidden = &org.security_of(user).hidden;
+    let columns = match soql::parse(&text).and_then(|statement| soql::columns(object, &statement.hiding(hidden))) {
         Ok(columns) => columns,
         Err(error) => return Reply::error(400, "INVALID_FIELD", &error.message),
     };
     let (version, _) = asked.data_path().unwrap_or(("v62.0", Vec::new()));
-    let rows = Rows { world: &org.world, version, now: org.now() };
+    let rows = Rows::new(&org.world, version, org.now());
     let mut body = String::from("[");
     for (place, id) in ids.iter().enumerate() {
         if place > 0 {

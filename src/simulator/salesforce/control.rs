@@ -3,12 +3,15 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::ids::Id;
 use super::org::{Org, Settings};
+use super::packed::Value;
 use super::reply::Reply;
 use super::request::Asked;
 use super::rest::{parse_stamp, rfc3339};
 use super::rows::system_value;
 use super::schema::object_named;
+use super::security::{FieldSecurity, FieldSet};
 use super::seeding::user_id;
 use super::validate::RecordError;
 use super::{oauth, page};
@@ -42,6 +45,14 @@ struct ResetBody {
     accounts: Option<usize>,
     contacts: Option<usize>,
     opportunities: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+struct SecurityBody {
+    user: Option<String>,
+    hidden: Vec<String>,
+    read_only: Vec<String>,
 }
 
 /// Most records of one object in a new world.
@@ -109,6 +120,10 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
         ("POST", "/limits") => limits(org, &body),
         ("POST", "/clock") => clock(org, body),
         ("POST", "/settings") => settings(org, body),
+        ("POST", "/field-security") => match serde_json::from_value::<SecurityBody>(body) {
+            Ok(wanted) => secured(org, &wanted),
+            Err(error) => invalid(&error.to_string()),
+        },
         ("POST", "/edit") => match serde_json::from_value::<EditBody>(body) {
             Ok(wanted) => edited(org, wanted),
             Err(error) => invalid(&error.to_string()),
@@ -125,14 +140,8 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
 
 fn stats(org: &Org) -> Json {
     let (calls, by_operation) = org.stats.report();
-    let records: Map<String, Json> = org
-        .world
-        .tables
-        .iter()
-        .map(|(name, table)| {
-            ((*name).to_owned(), json!(table.records.values().filter(|record| !record.deleted).count()))
-        })
-        .collect();
+    let records: Map<String, Json> =
+        org.world.tables.iter().map(|(name, table)| ((*name).to_owned(), json!(table.living()))).collect();
     json!({ "calls": calls, "byOperation": by_operation, "records": records })
 }
 
@@ -207,6 +216,20 @@ fn settings(org: &mut Org, body: Json) -> Reply {
     }
 }
 
+/// Hides fields from a person, or locks them; without one, from the one that integrations sign in as.
+fn secured(org: &mut Org, wanted: &SecurityBody) -> Reply {
+    let user = wanted.user.as_deref().map_or_else(|| user_id(0), |user| colleague(org, Some(user)));
+    let sets = FieldSet::named(&wanted.hidden).and_then(|hidden| Ok((hidden, FieldSet::named(&wanted.read_only)?)));
+    match sets {
+        Ok((hidden, read_only)) => {
+            org.small.security.insert(user.to_string(), FieldSecurity { hidden, read_only });
+            org.touch();
+            Reply::json(200, &json!({ "ok": true }))
+        }
+        Err(name) => invalid(&format!("there is no field {name}")),
+    }
+}
+
 fn edited(org: &mut Org, wanted: EditBody) -> Reply {
     let Some(object) = object_named(&wanted.object) else { return invalid("there is no such object") };
     let by = org.by(&colleague(org, wanted.user.as_deref()));
@@ -235,15 +258,15 @@ fn edited(org: &mut Org, wanted: EditBody) -> Reply {
 }
 
 /// Who edits: a person by id, name or e-mail; without one, or for one whom the org does not know, a colleague.
-fn colleague(org: &Org, named: Option<&str>) -> String {
+fn colleague(org: &Org, named: Option<&str>) -> Id {
     let found = named.and_then(|named| {
         let people = org.world.table("User")?.records.values();
         let is = |record: &&super::world::Record| {
-            let field = |name: &str| record.fields.get(name).and_then(Json::as_str);
+            let field = |name: &str| record.fields.get(name).and_then(Value::as_str);
             record.id.starts_with(named) && named.len() >= 15
                 || ["Name", "Email", "Username"].iter().any(|name| field(name) == Some(named))
         };
-        people.filter(is).map(|record| record.id.clone()).next()
+        people.filter(is).map(|record| record.id).next()
     });
     found.unwrap_or_else(|| user_id(1))
 }
@@ -254,8 +277,7 @@ fn records(org: &Org, object: &str) -> Reply {
     };
     let mut body = String::new();
     for record in org.world.tables.get(object.name).into_iter().flat_map(|table| table.records.values()) {
-        let mut fields: Map<String, Json> =
-            record.fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut fields: Map<String, Json> = record.fields.unpacked().into_iter().collect();
         for name in
             ["CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "MasterRecordId"]
         {

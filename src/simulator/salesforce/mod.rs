@@ -1,11 +1,14 @@
 //! Salesforce: an org as a plain value, and an HTTP skin over it.
 
+mod bulk;
 mod collections;
 mod composite;
 mod control;
+mod derive;
 mod ids;
 mod oauth;
 mod org;
+mod packed;
 mod page;
 mod query;
 mod records;
@@ -15,8 +18,10 @@ mod request;
 mod rest;
 mod rows;
 mod schema;
+mod security;
 mod seeding;
 mod soql;
+mod table;
 mod validate;
 mod world;
 

@@ -130,7 +130,7 @@ fn decided(org: &mut Org, asked: &Asked) -> Reply {
     let code = format!("aPrx{}==", org.secret("code"));
     let scope = asked.form("scope").filter(|scope| !scope.is_empty()).unwrap_or_else(|| "api refresh_token".to_owned());
     let expires_at = org.now() + CODE_MS;
-    let waiting = Code { user: user_id(0), scope, redirect_uri: redirect.clone(), challenge, expires_at };
+    let waiting = Code { user: user_id(0).to_string(), scope, redirect_uri: redirect.clone(), challenge, expires_at };
     let now = org.now();
     org.small.codes.retain(|_, code| code.expires_at > now);
     org.small.codes.insert(code.clone(), waiting);
@@ -416,8 +416,8 @@ fn name_of(org: &Org, user: &str) -> serde_json::Value {
 }
 
 fn user_field(org: &Org, user: &str, field: &str) -> serde_json::Value {
-    let record = org.world.table("User").and_then(|table| table.records.get(user));
-    record.and_then(|record| record.fields.get(field).cloned()).unwrap_or_default()
+    let record = super::schema::object_named("User").and_then(|object| org.world.record(object, user));
+    record.and_then(|record| record.fields.get(field)).map(super::packed::Value::to_json).unwrap_or_default()
 }
 
 fn is_loopback(redirect: &str) -> bool {

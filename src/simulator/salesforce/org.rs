@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use super::bulk::{self, Jobs};
+use super::ids::Id;
+use super::packed::Value;
 use super::schema::{Object, object_named};
+use super::security::FieldSecurity;
 use super::seeding;
 use super::soql::Statement;
 use super::world::{By, Record, World};
@@ -112,6 +116,8 @@ pub(super) struct Small {
     pub used_today: u64,
     /// Last serials given out, so that the id of a purged record never comes again.
     pub serials: BTreeMap<String, u64>,
+    /// What people do not see or may not change, by their id.
+    pub security: BTreeMap<String, FieldSecurity>,
 }
 
 /// A query whose pages are being fetched.
@@ -119,7 +125,7 @@ pub(super) struct Small {
 pub(super) struct Cursor {
     pub object: &'static Object,
     pub statement: Arc<Statement>,
-    pub ids: Arc<[String]>,
+    pub ids: Arc<[Id]>,
     pub with_deleted: bool,
     pub batch: usize,
     /// When it was opened.
@@ -142,6 +148,7 @@ pub(super) struct Org {
     pub world: World,
     pub small: Small,
     pub cursors: BTreeMap<String, Cursor>,
+    pub jobs: Jobs,
     pub stats: Stats,
     pub faults: Faults,
     pub window: BurstWindow,
@@ -165,6 +172,7 @@ impl Org {
             world: World::default(),
             small: Small { seed: options.seed, daily_allowed: Some(DAILY), ..Small::default() },
             cursors: BTreeMap::new(),
+            jobs: Jobs::default(),
             stats: Stats::default(),
             faults: Faults::new(options.seed),
             window: BurstWindow::default(),
@@ -216,6 +224,7 @@ impl Org {
             self.swept_day = day;
             self.world.purge_deleted_before(now - BIN_MS);
         }
+        bulk::tick(self);
     }
 
     /// The options that it was opened with.
@@ -248,6 +257,7 @@ impl Org {
     /// Writes what has changed; where that fails nothing has.
     pub(super) fn keep(&mut self) -> std::io::Result<()> {
         let mut lines = self.world.take_unwritten();
+        lines.extend(self.jobs.take_unwritten());
         if !self.small_is_written {
             lines.push(json!({ "small": self.small }).to_string());
         } else if !self.count_is_written {
@@ -276,6 +286,7 @@ impl Org {
         self.world = World::default();
         self.small = Small { seed, daily_allowed, ..Small::default() };
         self.cursors.clear();
+        self.jobs = Jobs::default();
         self.stats.clear();
         self.faults = Faults::new(seed);
         self.recent.clear();
@@ -318,8 +329,8 @@ impl Org {
 
     /// Whether a person may sign in.
     pub(super) fn is_active(&self, user: &str) -> bool {
-        let record = self.world.table("User").and_then(|table| table.records.get(user));
-        record.is_some_and(|record| record.fields.get("IsActive") != Some(&Json::Bool(false)))
+        let record = object_named("User").and_then(|object| self.world.record(object, user));
+        record.is_some_and(|record| record.fields.get("IsActive") != Some(Value::Boolean(false)))
     }
 
     /// A text that nobody can guess, the same for the same seed and history.
@@ -330,9 +341,14 @@ impl Org {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// What a person's profile says of fields.
+    pub(super) fn security_of(&self, user: &str) -> FieldSecurity {
+        self.small.security.get(user).cloned().unwrap_or_default()
+    }
+
     /// Someone who changes something now.
     pub(super) fn by(&self, user: &str) -> By {
-        By { user: user.to_owned(), at: self.now() }
+        By { user: Id::parse(user).unwrap_or(Id::FIRST), at: self.now(), security: self.security_of(user) }
     }
 
     fn replay(&mut self, mut entry: Json) {
@@ -343,7 +359,9 @@ impl Org {
                 self.world.restore(object.name, record);
             }
         } else if let Some(object) = text(&entry, "remove").and_then(|name| object_named(&name)) {
-            self.world.remove(object.name, &text(&entry, "id").unwrap_or_default());
+            if let Some(id) = text(&entry, "id").and_then(|id| Id::parse(&id)) {
+                self.world.remove(object.name, &id);
+            }
         } else if let Some(small) = entry.get_mut("small") {
             self.small = serde_json::from_value(small.take()).unwrap_or_default();
             for (name, serial) in &self.small.serials {
@@ -355,6 +373,8 @@ impl Org {
             (entry.get("day").and_then(Json::as_i64), entry.get("used").and_then(Json::as_u64))
         {
             (self.small.day, self.small.used_today) = (day, used);
+        } else {
+            self.jobs.replay(&entry);
         }
     }
 
@@ -365,7 +385,7 @@ impl Org {
             let name = *name;
             table.records.values().map(move |record| record.line(name))
         });
-        self.journal = Journal::rewrite(&path, small.chain(records))?;
+        self.journal = Journal::rewrite(&path, small.chain(records).chain(self.jobs.lines()))?;
         Ok(())
     }
 }

@@ -18,13 +18,13 @@ const PAGE: usize = 2000;
 const SMALLEST_PAGE: usize = 200;
 
 /// Answers `query` and `queryAll`.
-pub(super) fn first(org: &mut Org, asked: &Asked, version: &str, with_deleted: bool) -> Reply {
+pub(super) fn first(org: &mut Org, asked: &Asked, version: &str, with_deleted: bool, user: &str) -> Reply {
     let text = asked.query("q").unwrap_or_default();
     let batch = asked
         .header("sforce-query-options")
         .and_then(|options| options.split("batchSize=").nth(1)?.split([',', ';']).next()?.trim().parse::<usize>().ok())
         .map_or(PAGE, |batch| batch.clamp(SMALLEST_PAGE, PAGE));
-    match ran(org, &text, version, with_deleted, batch) {
+    match ran(org, &text, version, with_deleted, batch, user) {
         Ok(reply) => reply,
         Err(error) => Reply::error(400, error.code, &error.message),
     }
@@ -43,8 +43,15 @@ pub(super) fn more(org: &mut Org, version: &str, locator: &str) -> Reply {
     }
 }
 
-fn ran(org: &mut Org, text: &str, version: &str, with_deleted: bool, batch: usize) -> Result<Reply, SoqlError> {
-    let statement = soql::parse(text)?;
+fn ran(
+    org: &mut Org,
+    text: &str,
+    version: &str,
+    with_deleted: bool,
+    batch: usize,
+    user: &str,
+) -> Result<Reply, SoqlError> {
+    let statement = soql::parse(text)?.hiding(&org.security_of(user).hidden);
     let now = org.now();
     if let Some(rows) = soql::aggregated(&org.world, &statement, with_deleted, now)? {
         return Ok(Reply::json(200, &json!({ "totalSize": rows.len(), "done": true, "records": rows })));
@@ -75,8 +82,8 @@ fn page(org: &mut Org, version: &str, cursor: Cursor, id: Option<String>, offset
         let _ = write!(body, ",\"nextRecordsUrl\":\"/services/data/{version}/query/{id}-{end}\"");
     }
     body.push_str(",\"records\":[");
-    let rows = Rows { world: &org.world, version, now: org.now() };
-    let found = cursor.ids[offset..end].iter().filter_map(|id| org.world.record(cursor.object, id));
+    let rows = Rows::new(&org.world, version, org.now());
+    let found = cursor.ids[offset..end].iter().filter_map(|id| org.world.at(cursor.object, id));
     for (place, record) in found.filter(|record| cursor.with_deleted || !record.deleted).enumerate() {
         if place > 0 {
             body.push(',');

@@ -3,14 +3,14 @@
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
-use super::ids;
+use super::ids::Id;
 use super::org::Org;
 use super::reply::Reply;
 use super::request::Asked;
 use super::rest::{http_date, http_instant, members, not_allowed, not_found, percent_decoded, version_number};
 use super::rows::Rows;
 use super::schema::{Field, Object};
-use super::soql::{self, Statement};
+use super::soql;
 use super::world::Record;
 
 /// From this version on an update by external id tells what it did.
@@ -28,12 +28,12 @@ pub(super) fn answer(
 ) -> Reply {
     match (method, rest) {
         ("POST", []) => create(org, asked, version, object, user),
-        ("GET", [id]) => retrieve(org, asked, version, object, id),
+        ("GET", [id]) => retrieve(org, asked, version, object, id, user),
         ("PATCH", [id]) => update(org, asked, object, id, user),
         ("DELETE", [id]) => delete(org, object, id, user),
         (_, [field, value]) => match key_field(object, field) {
             Some(field) => by_key(org, asked, version, method, object, field, &percent_decoded(value), user),
-            None => related(org, asked, version, method, object, field, value),
+            None => related(org, asked, version, method, object, field, value, user),
         },
         (_, [] | [_]) => not_allowed(),
         _ => not_found(),
@@ -55,7 +55,7 @@ fn create(org: &mut Org, asked: &Asked, version: &str, object: &'static Object, 
     }
 }
 
-fn retrieve(org: &Org, asked: &Asked, version: &str, object: &'static Object, id: &str) -> Reply {
+fn retrieve(org: &Org, asked: &Asked, version: &str, object: &'static Object, id: &str, user: &str) -> Reply {
     let Some(record) = org.world.record(object, id).filter(|record| !record.deleted) else { return not_found() };
     if let Some(refused) = precondition(asked, object, record) {
         return refused;
@@ -64,13 +64,14 @@ fn retrieve(org: &Org, asked: &Asked, version: &str, object: &'static Object, id
         Some(fields) => format!("SELECT {fields} FROM {}", object.name),
         None => format!("SELECT FIELDS(ALL) FROM {} LIMIT 1", object.name),
     };
-    let columns = soql::parse(&text).and_then(|statement: Statement| soql::columns(object, &statement));
+    let hidden = &org.security_of(user).hidden;
+    let columns = soql::parse(&text).and_then(|statement| soql::columns(object, &statement.hiding(hidden)));
     let columns = match columns {
         Ok(columns) => columns,
         Err(error) => return Reply::error(400, "INVALID_FIELD", &error.message),
     };
     let mut body = String::new();
-    Rows { world: &org.world, version, now: org.now() }.write(&mut body, object, record, &columns);
+    Rows::new(&org.world, version, org.now()).write(&mut body, object, record, &columns);
     let reply = Reply::raw_json(body).with("last-modified", http_date(record.modified));
     if object.name == "Account" { reply.with("etag", etag(record)) } else { reply }
 }
@@ -150,9 +151,9 @@ fn by_key(
     value: &str,
     user: &str,
 ) -> Reply {
-    let found = org.world.by_unique(object, &field.name, value).map(|record| record.id.clone());
+    let found = org.world.by_unique(object, &field.name, value).map(|record| record.id);
     match (method, found) {
-        ("GET", Some(id)) => retrieve(org, asked, version, object, &id),
+        ("GET", Some(id)) => retrieve(org, asked, version, object, &id, user),
         ("DELETE", Some(id)) => delete(org, object, &id, user),
         ("PATCH", found) => upsert(org, asked, version, object, field, value, found, user),
         ("GET" | "DELETE", None) => not_found(),
@@ -167,7 +168,7 @@ fn upsert(
     object: &'static Object,
     field: &Field,
     value: &str,
-    found: Option<String>,
+    found: Option<Id>,
     user: &str,
 ) -> Reply {
     let mut given = match members(asked) {
@@ -208,8 +209,9 @@ fn related(
     object: &'static Object,
     id: &str,
     name: &str,
+    user: &str,
 ) -> Reply {
-    if ids::normalise(id).is_none() {
+    if Id::parse(id).is_none() {
         let message = format!("Provided external ID field does not exist or is not accessible: {id}");
         return Reply::error(404, "NOT_FOUND", &message);
     }
@@ -220,11 +222,11 @@ fn related(
     let parent = object.fields.iter().find(|field| {
         field.relationship.as_deref().is_some_and(|relationship| relationship.eq_ignore_ascii_case(name))
     });
-    let Some(parent) = parent.and_then(|field| soql::reference(record, field)).map(str::to_owned) else {
+    let Some(parent) = parent.and_then(|field| soql::reference(record, field)) else {
         return not_found();
     };
     match org.world.find(&parent).map(|(object, _)| object) {
-        Some(object) => retrieve(org, asked, version, object, &parent),
+        Some(object) => retrieve(org, asked, version, object, &parent, user),
         None => not_found(),
     }
 }

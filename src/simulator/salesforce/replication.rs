@@ -35,8 +35,8 @@ pub(super) fn answer(org: &Org, asked: &Asked, object: &'static Object, deleted:
     }
     // The minute that is running is not covered: a change may still come with a stamp of its first second.
     let covered = end.min(org.now().div_euclid(MINUTE_MS) * MINUTE_MS);
-    let found = org.world.tables.get(object.name).into_iter().flat_map(|table| table.since(start));
-    let found = found.filter(|record| record.deleted == deleted && record.stamp < end);
+    let found = org.world.tables.get(object.name).into_iter().flat_map(|table| table.stamped(start, end - 1));
+    let found = found.filter(|record| record.deleted == deleted);
     if deleted {
         let records: Vec<Json> =
             found.map(|record| json!({ "id": record.id, "deletedDate": stamp(record.stamp) })).collect();
@@ -47,7 +47,7 @@ pub(super) fn answer(org: &Org, asked: &Asked, object: &'static Object, deleted:
                      "latestDateCovered": stamp(covered) }),
         )
     } else {
-        let ids: Vec<&str> = found.map(|record| record.id.as_str()).collect();
+        let ids: Vec<&str> = found.map(|record| &*record.id).collect();
         Reply::json(200, &json!({ "ids": ids, "latestDateCovered": stamp(covered) }))
     }
 }

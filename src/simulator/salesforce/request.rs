@@ -109,6 +109,12 @@ impl Asked {
             ["query" | "queryAll"] => "query",
             ["query" | "queryAll", _] => "query_more",
             ["limits"] => "limits",
+            ["jobs", kind, rest @ ..] => match (*kind, rest) {
+                ("query", [_, "results" | "resultPages"]) => "bulk_query_results",
+                ("query", _) => "bulk_query_job",
+                (_, [_, "batches"]) => "bulk_ingest_upload",
+                _ => "bulk_ingest_job",
+            },
             ["sobjects"] | ["sobjects", _, "describe"] => "describe",
             ["sobjects", _, "updated"] => "updated",
             ["sobjects", _, "deleted"] => "deleted",

@@ -7,7 +7,7 @@ use super::org::Org;
 use super::reply::Reply;
 use super::request::Asked;
 use super::schema::{OBJECTS, Object, object_named};
-use super::{collections, composite, query, records, replication};
+use super::{bulk, collections, composite, query, records, replication};
 
 /// Since when the objects are as they are.
 const DESCRIBED_MS: i64 = 1_767_225_600_000;
@@ -34,7 +34,9 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
     let Some(user) = user else {
         return Reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid");
     };
-    if !asked.body.is_empty() && !asked.is_json() {
+    // The rows of a bulk job come as CSV.
+    let is_upload = asked.method == "PUT" && parts.first() == Some(&"jobs");
+    if !is_upload && !asked.body.is_empty() && !asked.is_json() {
         let message = "The content type of the body is not supported: application/json is.";
         return Reply::error(415, "UNSUPPORTED_MEDIA_TYPE", message);
     }
@@ -48,9 +50,10 @@ pub(super) fn route(org: &mut Org, asked: &Asked, version: &str, parts: &[&str],
         ("GET", []) => Reply::json(200, &resources(asked, version, user)),
         ("GET", ["limits"]) => Reply::json(200, &limits(org)),
         ("GET", ["sobjects"]) => described(asked, describe_global(version).to_string()),
-        ("GET", ["query"]) => query::first(org, asked, version, false),
-        ("GET", ["queryAll"]) => query::first(org, asked, version, true),
+        ("GET", ["query"]) => query::first(org, asked, version, false, user),
+        ("GET", ["queryAll"]) => query::first(org, asked, version, true, user),
         ("GET", ["query" | "queryAll", locator]) => query::more(org, version, locator),
+        (_, ["jobs", rest @ ..]) => bulk::answer(org, asked, version, &method, rest, user),
         ("POST", ["composite"]) => composite::answer(org, asked, version, user),
         (_, ["composite", "sobjects", rest @ ..]) => collections::answer(org, asked, &method, rest, user),
         (_, ["sobjects", name, rest @ ..]) => match object_named(name) {
@@ -74,7 +77,10 @@ fn of_object(
     user: &str,
 ) -> Reply {
     match (method, rest) {
-        ("GET", ["describe"]) => described(asked, object.describe(version)),
+        ("GET", ["describe"]) => {
+            let describe = org.security_of(user).described(object, object.describe(version));
+            described(asked, describe)
+        }
         ("GET", []) => Reply::json(200, &json!({ "objectDescribe": object.outline(version), "recentItems": [] })),
         ("GET", ["deleted"]) => replication::answer(org, asked, object, true),
         ("GET", ["updated"]) => replication::answer(org, asked, object, false),
@@ -119,7 +125,7 @@ pub(super) fn version_number(text: &str) -> Option<u32> {
 }
 
 fn resources(asked: &Asked, version: &str, user: &str) -> Json {
-    let names = ["sobjects", "query", "queryAll", "limits", "composite"];
+    let names = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"];
     let mut resources: Map<String, Json> =
         names.iter().map(|name| ((*name).to_owned(), json!(format!("/services/data/{version}/{name}")))).collect();
     let identity = format!("{}/id/{}/{user}", asked.origin(), super::oauth::ORG_ID);

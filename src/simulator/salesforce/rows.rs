@@ -1,22 +1,35 @@
 //! Records as they are written into answers: the columns asked for, parents and children nested.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
+use super::ids::Id;
+use super::packed::Value;
 use super::rest::stamp;
 use super::schema::{Field, Object};
-use super::soql::{Column, children_of, columns, reference};
+use super::soql::{self, Column, Statement, children_of, columns, reference};
 use super::world::{Record, World};
 
 /// What writing a row needs to know.
 pub(super) struct Rows<'w> {
-    pub world: &'w World,
-    pub version: &'w str,
-    pub now: i64,
+    world: &'w World,
+    version: &'w str,
+    now: i64,
+    /// Children by their statement's place in memory and their parent: looked for once for all rows.
+    children: RefCell<HashMap<*const Statement, Children<'w>>>,
 }
 
-impl Rows<'_> {
+type Children<'w> = Rc<HashMap<Id, Vec<&'w Record>>>;
+
+impl<'w> Rows<'w> {
+    pub(super) fn new(world: &'w World, version: &'w str, now: i64) -> Self {
+        Rows { world, version, now, children: RefCell::default() }
+    }
+
     /// Writes one record.
     pub(super) fn write(&self, out: &mut String, object: &Object, record: &Record, columns: &[Column]) {
         // Writing to a String cannot fail.
@@ -33,29 +46,46 @@ impl Rows<'_> {
                 }
                 Column::Parent { relationship, field, object, columns } => {
                     let _ = write!(out, ",\"{relationship}\":");
-                    let parent = reference(record, field).and_then(|id| self.world.record(object, id));
+                    let parent = reference(record, field).and_then(|id| self.world.at(object, &id));
                     match parent {
                         Some(parent) => self.write(out, object, parent, columns),
                         None => out.push_str("null"),
                     }
                 }
+                Column::Shown { name, accessor, formatted } => {
+                    let shown = soql::shown(accessor.of(self.world, record), *formatted, accessor.field);
+                    let _ = write!(out, ",{}:{shown}", json!(name));
+                }
+                Column::TypeOf { relationship, field, cases } => {
+                    let _ = write!(out, ",\"{relationship}\":");
+                    let parent = reference(record, field);
+                    let found = parent.and_then(|id| {
+                        cases.iter().find_map(|(object, columns)| Some((object, columns, self.world.at(object, &id)?)))
+                    });
+                    match found {
+                        Some((object, columns, parent)) => self.write(out, object, parent, columns),
+                        None => out.push_str("null"),
+                    }
+                }
                 Column::Children { name, object, link, statement } => {
                     let _ = write!(out, ",\"{name}\":");
-                    let rows = children_of(self.world, object, link, statement, &record.id, self.now);
-                    self.write_children(out, object, &rows, statement);
+                    let children = self.children(object, link, statement);
+                    let rows = children.get(&record.id).map(Vec::as_slice).unwrap_or_default();
+                    self.write_children(out, object, rows, statement);
                 }
             }
         }
         out.push('}');
     }
 
-    fn write_children(
-        &self,
-        out: &mut String,
-        object: &'static Object,
-        rows: &[&Record],
-        statement: &super::soql::Statement,
-    ) {
+    fn children(&self, object: &'static Object, link: &Field, statement: &Statement) -> Children<'w> {
+        let mut known = self.children.borrow_mut();
+        let found = known.entry(std::ptr::from_ref(statement));
+        let found = found.or_insert_with(|| Rc::new(children_of(self.world, object, link, statement, self.now)));
+        found.clone()
+    }
+
+    fn write_children(&self, out: &mut String, object: &'static Object, rows: &[&Record], statement: &Statement) {
         if rows.is_empty() {
             out.push_str("null");
             return;
@@ -78,10 +108,8 @@ fn value(out: &mut String, record: &Record, field: &Field) {
         let _ = write!(out, "{value}");
         return;
     }
-    match (record.fields.get(&field.name), field.field_type.as_str()) {
-        (Some(value), _) => {
-            let _ = write!(out, "{value}");
-        }
+    match (record.fields.at(field.key), field.field_type.as_str()) {
+        (Some(value), _) => value.write(out),
         (None, "boolean") => out.push_str("false"),
         (None, "address") => {
             let _ = write!(out, "{}", address(record, &field.name));
@@ -103,7 +131,7 @@ fn address(record: &Record, name: &str) -> Json {
         ("street", "Street"),
     ];
     let prefix = name.trim_end_matches("Address");
-    let part = |part: &str| record.fields.get(&format!("{prefix}{part}")).cloned().unwrap_or_default();
+    let part = |part: &str| record.fields.get(&format!("{prefix}{part}")).map(Value::to_json).unwrap_or_default();
     let parts = PARTS.map(|(name, field)| (name.to_owned(), part(field)));
     if parts.iter().all(|(_, value)| value.is_null()) { Json::Null } else { Json::Object(parts.into_iter().collect()) }
 }

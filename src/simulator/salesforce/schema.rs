@@ -42,6 +42,8 @@ pub(super) struct Child {
 #[derive(Debug, Clone)]
 pub(super) struct Field {
     pub name: String,
+    /// Short for the name: the same for the same name in every object.
+    pub key: u16,
     pub field_type: String,
     pub length: usize,
     pub createable: bool,
@@ -64,13 +66,42 @@ pub(super) struct Field {
 
 /// Account, Contact, Opportunity and User.
 pub(super) static OBJECTS: LazyLock<Vec<Object>> = LazyLock::new(|| {
+    let mut keys = HashMap::new();
     vec![
-        object("Account", include_str!("describe/account.json"), true),
-        object("Contact", include_str!("describe/contact.json"), true),
-        object("Opportunity", include_str!("describe/opportunity.json"), true),
-        object("User", include_str!("describe/user.json"), false),
+        object(&mut keys, "Account", include_str!("describe/account.json"), true),
+        object(&mut keys, "Contact", include_str!("describe/contact.json"), true),
+        object(&mut keys, "Opportunity", include_str!("describe/opportunity.json"), true),
+        object(&mut keys, "User", include_str!("describe/user.json"), false),
     ]
 });
+
+/// Names of all fields and their keys.
+static NAMES: LazyLock<Names> = LazyLock::new(|| {
+    let mut names = Names { keys: HashMap::new(), all: Vec::new() };
+    for field in OBJECTS.iter().flat_map(|object| &object.fields) {
+        let next = usize::from(field.key);
+        if next == names.all.len() {
+            names.keys.insert(&field.name, field.key);
+            names.all.push(&field.name);
+        }
+    }
+    names
+});
+
+struct Names {
+    keys: HashMap<&'static str, u16>,
+    all: Vec<&'static str>,
+}
+
+/// The key of a field's API name.
+pub(super) fn key_named(name: &str) -> Option<u16> {
+    NAMES.keys.get(name).copied()
+}
+
+/// The API name that a key stands for.
+pub(super) fn name_of(key: u16) -> &'static str {
+    NAMES.all.get(usize::from(key)).copied().unwrap_or_default()
+}
 
 /// The object of this name, in any case.
 pub(super) fn object_named(name: &str) -> Option<&'static Object> {
@@ -98,7 +129,7 @@ impl Object {
     }
 }
 
-fn object(name: &'static str, recorded: &str, with_external_id: bool) -> Object {
+fn object(keys: &mut HashMap<String, u16>, name: &'static str, recorded: &str, with_external_id: bool) -> Object {
     let recorded: Json = serde_json::from_str(recorded).expect("the recorded describes are JSON");
     let member = |name: &str| recorded.get(name).cloned().unwrap_or_default();
     let defaults = member("fieldDefaults");
@@ -107,7 +138,7 @@ fn object(name: &'static str, recorded: &str, with_external_id: bool) -> Object 
         described.push(external_id_field());
     }
     let described: Vec<Json> = described.into_iter().map(|field| with_defaults(&defaults, field)).collect();
-    let fields: Vec<Field> = described.iter().map(read_field).collect();
+    let fields: Vec<Field> = described.iter().map(|field| read_field(keys, field)).collect();
     let prefix = match name {
         "Account" => "001",
         "Contact" => "003",
@@ -177,13 +208,15 @@ fn external_id_field() -> Json {
     })
 }
 
-fn read_field(field: &Json) -> Field {
+fn read_field(keys: &mut HashMap<String, u16>, field: &Json) -> Field {
     let text = |name: &str| field.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     let flag = |name: &str| field.get(name).and_then(Json::as_bool).unwrap_or_default();
     let list = |name: &str| field.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
     let count = |name: &str| field.get(name).and_then(Json::as_u64).unwrap_or_default();
+    let next = u16::try_from(keys.len()).unwrap_or(u16::MAX);
     Field {
         name: text("name"),
+        key: *keys.entry(text("name")).or_insert(next),
         field_type: text("type"),
         length: usize::try_from(count("length")).unwrap_or(usize::MAX),
         createable: flag("createable"),

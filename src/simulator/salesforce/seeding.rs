@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::ids;
+use super::derive::derive;
+use super::ids::{self, Id};
+use super::packed::Packed;
 use super::rest::day;
 use super::schema::object_named;
-use super::world::{Fields, Record, World, derive, whole_second};
+use super::world::{Fields, Record, World, whole_second};
 use crate::simulator::seed::{self, Company, Deal, Person};
 
 /// Records are spread over so many days before the world's beginning.
@@ -27,7 +29,7 @@ pub(super) fn is_here(index: usize) -> bool {
 }
 
 /// Id of the `index`-th user.
-pub(super) fn user_id(index: usize) -> String {
+pub(super) fn user_id(index: usize) -> Id {
     ids::record_id("005", index as u64 + 1)
 }
 
@@ -132,7 +134,7 @@ fn put(world: &mut World, object: &'static str, prefix: &str, serial: usize, fie
     let at = whole_second(now - age);
     let record = Record {
         id: ids::record_id(prefix, serial as u64 + 1),
-        fields,
+        fields: Packed::new(&fields),
         created: at,
         modified: at,
         stamp: at,

@@ -1,15 +1,21 @@
 //! A subset of SOQL: parse, resolve against the org's objects, evaluate (dossier 2.4).
 
+mod access;
 mod aggregate;
 mod dates;
 mod evaluate;
+mod literals;
+mod order;
 mod parse;
 mod resolve;
+mod tokens;
 
-pub(super) use aggregate::aggregated;
-pub(super) use evaluate::{children_of, run};
+use super::security::FieldSet;
+pub(super) use aggregate::{aggregated, shown};
+use dates::DatePart;
+pub(super) use evaluate::{checked, children_of, run};
 pub(super) use parse::parse;
-pub(super) use resolve::{Column, columns, reference};
+pub(super) use resolve::{Accessor, Column, accessor, columns, listed_accessors as listed, reference};
 
 /// Longest statement, characters.
 pub(super) const LONGEST: usize = 100_000;
@@ -55,9 +61,43 @@ pub(super) struct Statement {
     pub alias: Option<String>,
     pub condition: Option<Condition>,
     pub group: Vec<Path>,
+    pub having: Option<Condition>,
     pub order: Vec<Order>,
     pub limit: Option<usize>,
     pub offset: usize,
+    /// Fields that are as if they did not exist.
+    pub hidden: FieldSet,
+}
+
+impl Statement {
+    /// The statement as put by someone who does not see some fields.
+    pub(super) fn hiding(mut self, hidden: &FieldSet) -> Self {
+        if !hidden.is_empty() {
+            self.hide(hidden);
+        }
+        self
+    }
+
+    fn hide(&mut self, hidden: &FieldSet) {
+        self.hidden = hidden.clone();
+        for item in &mut self.items {
+            if let Item::Children(statement) = item {
+                statement.hide(hidden);
+            }
+        }
+        self.condition.iter_mut().for_each(|condition| condition.hide(hidden));
+    }
+}
+
+impl Condition {
+    fn hide(&mut self, hidden: &FieldSet) {
+        match self {
+            Condition::And(terms) | Condition::Or(terms) => terms.iter_mut().for_each(|term| term.hide(hidden)),
+            Condition::Not(term) => term.hide(hidden),
+            Condition::InQuery { query, .. } => query.hide(hidden),
+            Condition::Compare { .. } | Condition::In { .. } | Condition::Includes { .. } => {}
+        }
+    }
 }
 
 /// Something selected.
@@ -66,8 +106,17 @@ pub(super) enum Item {
     Field(Path),
     /// `FIELDS(ALL)` and its kin.
     Fields(Path),
+    /// `toLabel(Status)` or `FORMAT(Amount) shown`: a value as a person reads it.
+    Shown {
+        path: Path,
+        alias: Option<String>,
+        formatted: bool,
+    },
+    /// `TYPEOF Owner WHEN User THEN Email ELSE Name END`.
+    TypeOf(Box<TypeOf>),
+    /// A function of a group; without one a part of a date that is grouped by.
     Aggregate {
-        function: Function,
+        function: Option<Function>,
         path: Path,
         alias: Option<String>,
     },
@@ -90,6 +139,24 @@ pub(super) enum Function {
 pub(super) struct Path {
     pub text: String,
     pub offset: usize,
+    pub wrap: Option<Wrap>,
+}
+
+/// What a name stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrap {
+    /// `CALENDAR_YEAR(CreatedDate)`.
+    Date(DatePart),
+    /// `COUNT(Id)`, in HAVING and ORDER BY.
+    Aggregate(Function),
+}
+
+/// Which fields of a parent are shown depends on its type.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TypeOf {
+    pub relationship: Path,
+    pub cases: Vec<(Path, Vec<Path>)>,
+    pub otherwise: Vec<Path>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -104,9 +171,27 @@ pub(super) enum Condition {
     And(Vec<Condition>),
     Or(Vec<Condition>),
     Not(Box<Condition>),
-    Compare { path: Path, operator: Operator, value: Literal },
-    In { path: Path, values: Vec<Literal>, negated: bool },
-    InQuery { path: Path, query: Box<Statement>, negated: bool },
+    Compare {
+        path: Path,
+        operator: Operator,
+        value: Literal,
+    },
+    In {
+        path: Path,
+        values: Vec<Literal>,
+        negated: bool,
+    },
+    InQuery {
+        path: Path,
+        query: Box<Statement>,
+        negated: bool,
+    },
+    /// Of a multi-select picklist: each text is values joined by semicolons that must all be there.
+    Includes {
+        path: Path,
+        values: Vec<Literal>,
+        negated: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +214,8 @@ pub(super) enum Literal {
     /// Epoch milliseconds.
     Instant(i64),
     Date(String),
+    /// `USD5000`.
+    Money(f64),
     /// `TODAY`, `LAST_N_DAYS:3`.
     Period(String),
 }

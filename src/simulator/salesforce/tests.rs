@@ -1,5 +1,6 @@
 //! Stories against a served org, by plain HTTP.
 
+mod bulk;
 mod control;
 mod garbage;
 mod oauth;

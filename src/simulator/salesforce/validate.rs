@@ -6,8 +6,10 @@ use bigdecimal::{BigDecimal, RoundingMode};
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value as Json, json};
 
-use super::ids;
+use super::ids::Id;
+use super::packed::Value;
 use super::schema::{Field, Object, object_named};
+use super::security::FieldSecurity;
 use super::world::{Fields, World};
 
 /// Why a record is refused.
@@ -78,19 +80,21 @@ pub(super) fn fields(
     object: &Object,
     given: &Map<String, Json>,
     updating: Option<&str>,
+    security: &FieldSecurity,
 ) -> Result<Fields, RecordError> {
     let mut fields = BTreeMap::new();
     for (name, value) in given {
         if name.eq_ignore_ascii_case("attributes") || (name.eq_ignore_ascii_case("id") && updating.is_some()) {
             continue;
         }
-        let Some(field) = object.field(name) else {
+        let seen = object.field(name).filter(|field| !security.hidden.has(object, field));
+        let Some(field) = seen else {
             let (field, id) = by_relationship(world, object, name, value)?;
-            writable(field, updating)?;
+            writable(object, field, updating, security)?;
             fields.insert(field.name.clone(), id);
             continue;
         };
-        writable(field, updating)?;
+        writable(object, field, updating, security)?;
         let value = checked(world, object, field, value)?;
         fields.insert(field.name.clone(), value);
     }
@@ -110,8 +114,14 @@ pub(super) fn spelling(object: &Object, given: &Map<String, Json>) -> Result<(),
     Ok(())
 }
 
-fn writable(field: &Field, updating: Option<&str>) -> Result<(), RecordError> {
-    if if updating.is_some() { field.updateable } else { field.createable } {
+fn writable(
+    object: &Object,
+    field: &Field,
+    updating: Option<&str>,
+    security: &FieldSecurity,
+) -> Result<(), RecordError> {
+    let possible = if updating.is_some() { field.updateable } else { field.createable };
+    if possible && !security.read_only.has(object, field) {
         return Ok(());
     }
     let message = format!(
@@ -246,7 +256,7 @@ fn reference(world: &World, object: &Object, field: &Field, value: &Json) -> Res
     let given = value.as_str().unwrap_or_default();
     let malformed =
         || RecordError::of("MALFORMED_ID", format!("{}: id value of incorrect type: {given}", field.name), &field.name);
-    let id = ids::normalise(given).ok_or_else(malformed)?;
+    let id = Id::parse(given).ok_or_else(malformed)?;
     let known = field.reference_to.iter().filter_map(|name| object_named(name)).collect::<Vec<_>>();
     if known.is_empty() {
         return Ok(json!(id));
@@ -254,11 +264,11 @@ fn reference(world: &World, object: &Object, field: &Field, value: &Json) -> Res
     if !known.iter().any(|object| id.starts_with(object.prefix)) {
         return Err(malformed());
     }
-    let found = known.iter().find_map(|object| world.record(object, &id)).filter(|record| !record.deleted);
+    let found = known.iter().find_map(|object| world.at(object, &id)).filter(|record| !record.deleted);
     let Some(found) = found else {
         return Err(RecordError::of("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &field.name));
     };
-    if field.name == "OwnerId" && found.fields.get("IsActive") == Some(&Json::Bool(false)) {
+    if field.name == "OwnerId" && found.fields.get("IsActive") == Some(Value::Boolean(false)) {
         let owned = object.name.to_lowercase();
         let message = format!("operation performed with inactive user [{id}] as owner of {owned}");
         return Err(RecordError::new("INACTIVE_OWNER_OR_USER", message));

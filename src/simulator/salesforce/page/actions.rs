@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use super::super::ids::Id;
 use super::super::oauth;
 use super::super::org::Org;
 use super::super::reply::Reply;
@@ -108,12 +109,11 @@ fn shuffle(org: &mut Org) {
         let name = if turn % 2 == 0 { "Account" } else { "Contact" };
         let Some(object) = object_named(name) else { continue };
         let Some(table) = org.world.tables.get(name) else { continue };
-        let living: Vec<&String> =
-            table.records.values().filter(|record| !record.deleted).map(|record| &record.id).collect();
+        let living: Vec<Id> = table.records.values().filter(|record| !record.deleted).map(|record| record.id).collect();
         if living.is_empty() {
             continue;
         }
-        let id = living[usize::try_from(dice % living.len() as u64).unwrap_or_default()].clone();
+        let id = living[usize::try_from(dice % living.len() as u64).unwrap_or_default()];
         let number = dice % 10_000;
         let given = if turn % 3 == 2 {
             json!({ "Description": format!("Called on {}, order {number:04} is on its way.", super::time(org.now(), "%-d %B")) })

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value as Json;
-
 use super::super::org::Org;
+use super::super::packed::Value;
 use super::super::request::Asked;
 use super::super::schema::object_named;
 use super::super::world::Record;
@@ -25,7 +24,7 @@ pub(super) fn list(org: &Org, sheet: &Sheet, asked: &Asked) -> String {
     let fits = |record: &&Record| {
         record.deleted == bin
             && (wanted.is_empty()
-                || record.fields.values().any(|value| text(Some(value)).to_lowercase().contains(&wanted)))
+                || record.fields.iter().any(|(_, value)| text(Some(value)).to_lowercase().contains(&wanted)))
     };
     let records = org.world.table(sheet.object).into_iter().flat_map(|table| table.records.values());
     let mut found: Vec<&Record> = records.filter(fits).collect();
@@ -71,7 +70,7 @@ pub(super) fn list(org: &Org, sheet: &Sheet, asked: &Asked) -> String {
 fn row(body: &mut String, object: &str, columns: &[&str], record: &Record) {
     body.push_str(if record.deleted { "<tr class=\"gone\">" } else { "<tr>" });
     for (place, column) in columns.iter().enumerate() {
-        let value = text(record.fields.get(*column));
+        let value = text(record.fields.get(column));
         let shown = escape(&value);
         let _ = match place {
             0 => {
@@ -152,10 +151,10 @@ pub(super) fn filled(
 }
 
 /// A value as a form shows it.
-pub(super) fn text(value: Option<&Json>) -> String {
+pub(super) fn text(value: Option<Value<'_>>) -> String {
     match value {
-        None | Some(Json::Null) => String::new(),
-        Some(Json::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+        None => String::new(),
+        Some(Value::Text(text) | Value::Number(text)) => text.to_owned(),
+        Some(Value::Boolean(boolean)) => boolean.to_string(),
     }
 }

@@ -1,24 +1,39 @@
 //! From a statement to rows.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::super::ids;
+use super::super::ids::Id;
 use super::super::schema::{Field, Object};
 use super::super::world::{Record, World};
 use super::resolve::{self, Accessor, Held, reference};
-use super::{Condition, Literal, Operator, Order, Path, SoqlError, Statement, dates};
+use super::{Condition, Literal, Operator, Path, SoqlError, Statement, access, dates, order};
 
 /// A condition whose names and values are resolved.
-enum Test {
+pub(super) enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
-    Compare { accessor: Accessor, operator: Operator, wanted: Wanted },
-    OneOf { accessor: Accessor, texts: HashSet<String>, others: Vec<Wanted>, negated: bool },
+    Compare {
+        accessor: Accessor,
+        operator: Operator,
+        wanted: Wanted,
+    },
+    OneOf {
+        accessor: Accessor,
+        texts: HashSet<String>,
+        others: Vec<Wanted>,
+        negated: bool,
+    },
+    /// Each text's values, in small letters.
+    Includes {
+        accessor: Accessor,
+        sets: Vec<Vec<String>>,
+        negated: bool,
+    },
 }
 
-enum Wanted {
+pub(super) enum Wanted {
     Null,
     Text(String),
     Number(f64),
@@ -41,10 +56,10 @@ pub(in super::super) fn run(
     statement: &Statement,
     with_deleted: bool,
     now: i64,
-) -> Result<(&'static Object, Vec<String>), SoqlError> {
+) -> Result<(&'static Object, Vec<Id>), SoqlError> {
     let object = resolve::object(statement)?;
     let rows = selected(world, object, statement, with_deleted, now)?;
-    Ok((object, rows.into_iter().map(|record| record.id.clone()).collect()))
+    Ok((object, rows.into_iter().map(|record| record.id).collect()))
 }
 
 /// The records of a statement in its order.
@@ -57,39 +72,54 @@ pub(super) fn selected<'w>(
 ) -> Result<Vec<&'w Record>, SoqlError> {
     let judge = Judge { world, now };
     let test = statement.condition.as_ref().map(|condition| judge.test(object, statement, condition)).transpose()?;
-    let order = ordering(object, statement)?;
+    let sorts = order::ordering(object, statement)?;
     let Some(table) = world.tables.get(object.name) else { return Ok(Vec::new()) };
     let fits = |record: &&Record| {
         (with_deleted || !record.deleted) && test.as_ref().is_none_or(|test| judge.holds(record, test))
     };
-    let mut rows: Vec<&Record> = match test.as_ref().and_then(stamp_bound) {
-        Some(since) => table.since(since).filter(fits).collect(),
-        None => match test.as_ref().and_then(id_list) {
-            Some(ids) => {
-                let mut found: Vec<&Record> = ids.iter().filter_map(|id| table.records.get(id)).filter(fits).collect();
-                found.sort_by(|a, b| a.id.cmp(&b.id));
-                found
-            }
-            None => table.records.values().filter(fits).collect(),
-        },
-    };
-    sort(world, &mut rows, &order);
-    Ok(rows.into_iter().skip(statement.offset).take(statement.limit.unwrap_or(usize::MAX)).collect())
+    let end = statement.limit.map_or(usize::MAX, |limit| limit.saturating_add(statement.offset));
+    let (candidates, sorted) = access::candidates(table, test.as_ref(), order::natural(&sorts));
+    let found = candidates.filter(fits);
+    let mut rows: Vec<&Record> = if sorted { found.take(end).collect() } else { found.collect() };
+    if !sorted {
+        order::sort(world, &mut rows, &sorts, end);
+    }
+    rows.truncate(end);
+    rows.drain(..statement.offset.min(rows.len()));
+    Ok(rows)
 }
 
-/// The records below one parent that a nested statement selects. The statement has passed [`check`].
+/// The living records that a nested statement selects, by the parent that they name, each in the statement's order. The
+/// statement has passed [`check`].
 pub(in super::super) fn children_of<'w>(
     world: &'w World,
     object: &'static Object,
     link: &Field,
     statement: &Statement,
-    parent: &str,
     now: i64,
-) -> Vec<&'w Record> {
+) -> HashMap<Id, Vec<&'w Record>> {
     let whole = Statement { limit: None, offset: 0, ..statement.clone() };
-    let rows = selected(world, object, &whole, false, now).unwrap_or_default();
-    let rows = rows.into_iter().filter(|record| reference(record, link) == Some(parent));
-    rows.skip(statement.offset).take(statement.limit.unwrap_or(usize::MAX)).collect()
+    let mut children: HashMap<Id, Vec<&Record>> = HashMap::new();
+    for record in selected(world, object, &whole, false, now).unwrap_or_default() {
+        if let Some(parent) = reference(record, link) {
+            children.entry(parent).or_default().push(record);
+        }
+    }
+    for rows in children.values_mut() {
+        rows.drain(..statement.offset.min(rows.len()));
+        rows.truncate(statement.limit.unwrap_or(usize::MAX));
+    }
+    children
+}
+
+/// The object of a statement that is sound in every part.
+pub(in super::super) fn checked(statement: &Statement) -> Result<&'static Object, SoqlError> {
+    let object = resolve::object(statement)?;
+    check(object, statement)?;
+    if statement.group.is_empty() && !statement.items.iter().any(|item| matches!(item, super::Item::Aggregate { .. })) {
+        resolve::columns(object, statement)?;
+    }
+    Ok(object)
 }
 
 /// Whether a statement's conditions and order are sound.
@@ -126,6 +156,18 @@ impl Judge<'_> {
                 }
                 Test::OneOf { accessor, texts, others, negated: *negated }
             }
+            Condition::Includes { path, values, negated } => {
+                let accessor = filterable(object, statement, path)?;
+                if accessor.field.field_type != "multipicklist" {
+                    let message = format!("includes operator is not valid for the field '{}'", accessor.field.name);
+                    return Err(SoqlError::at("INVALID_FIELD", &statement.source, path.offset, &message));
+                }
+                let sets = values.iter().map(|value| match value {
+                    Literal::Text(text) => text.split(';').map(str::to_lowercase).collect(),
+                    _ => Vec::new(),
+                });
+                Test::Includes { accessor, sets: sets.collect(), negated: *negated }
+            }
             Condition::InQuery { path, query, negated } => {
                 let accessor = filterable(object, statement, path)?;
                 let texts = self.inner(query)?;
@@ -157,7 +199,11 @@ impl Judge<'_> {
         pattern: bool,
     ) -> Result<Wanted, SoqlError> {
         let field = accessor.field;
-        let kind = field.field_type.as_str();
+        let kind = match accessor.function {
+            Some(part) if part.is_day() => "date",
+            Some(_) => "int",
+            None => field.field_type.as_str(),
+        };
         let wrong = |kind: &str, quotes: &str| {
             let message = format!(
                 "value of filter criterion for field '{}' must be of type {kind} and {quotes} be enclosed in quotes",
@@ -169,7 +215,8 @@ impl Judge<'_> {
             (_, Literal::Null) => Ok(Wanted::Null),
             ("boolean", Literal::Boolean(boolean)) => Ok(Wanted::Boolean(*boolean)),
             ("boolean", _) => wrong("boolean", "should not"),
-            ("int" | "long" | "double" | "currency" | "percent", Literal::Number(number)) => {
+            ("currency", Literal::Money(number))
+            | ("int" | "long" | "double" | "currency" | "percent", Literal::Number(number)) => {
                 Ok(Wanted::Number(*number))
             }
             ("int" | "long" | "double" | "currency" | "percent", _) => wrong(kind, "should not"),
@@ -189,7 +236,7 @@ impl Judge<'_> {
             ("date", _) => wrong("date", "should not"),
             ("datetime", _) => wrong("dateTime", "should not"),
             ("id" | "reference", Literal::Text(text)) if !pattern => {
-                ids::normalise(text).map(Wanted::Text).ok_or_else(|| {
+                Id::parse(text).map(|id| Wanted::Text(id.to_string())).ok_or_else(|| {
                     let message = format!("invalid ID field: {text}");
                     SoqlError::at("INVALID_QUERY_FILTER_OPERATOR", &statement.source, path.offset, &message)
                 })
@@ -217,6 +264,15 @@ impl Judge<'_> {
                 let found = listed || others.iter().any(|other| compare(accessor.field, held, Operator::Equal, other));
                 found != *negated
             }
+            Test::Includes { accessor, sets, negated } => {
+                let held = match accessor.of(self.world, record) {
+                    Held::Text(text) => text.to_lowercase(),
+                    _ => String::new(),
+                };
+                let has = |wanted: &String| held.split(';').any(|value| value == wanted);
+                // What is empty neither includes nor excludes anything.
+                !held.is_empty() && sets.iter().any(|set| set.iter().all(has)) != *negated
+            }
         }
     }
 }
@@ -231,7 +287,7 @@ fn filterable(object: &'static Object, statement: &Statement, path: &Path) -> Re
 }
 
 fn suits(statement: &Statement, path: &Path, field: &Field, operator: Operator) -> Result<(), SoqlError> {
-    let kind = field.field_type.as_str();
+    let kind = if path.wrap.is_some() { "int" } else { field.field_type.as_str() };
     let ordered =
         matches!(operator, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual);
     let is_text = !matches!(
@@ -249,32 +305,6 @@ fn suits(statement: &Statement, path: &Path, field: &Field, operator: Operator) 
     Err(SoqlError::at("INVALID_QUERY_FILTER_OPERATOR", &statement.source, path.offset, &message))
 }
 
-/// A bound of the stamp's index that every row must meet, if the statement has one.
-fn stamp_bound(test: &Test) -> Option<i64> {
-    match test {
-        Test::Compare {
-            accessor,
-            operator: Operator::Greater | Operator::GreaterOrEqual | Operator::Equal,
-            wanted: Wanted::Instant(at),
-        } if accessor.steps.is_empty() && accessor.field.name == "SystemModstamp" => Some(*at),
-        Test::All(terms) => terms.iter().filter_map(stamp_bound).max(),
-        _ => None,
-    }
-}
-
-/// The ids that every row must be one of, if the statement has such.
-fn id_list(test: &Test) -> Option<&HashSet<String>> {
-    match test {
-        Test::OneOf { accessor, texts, others, negated: false }
-            if accessor.steps.is_empty() && accessor.field.name == "Id" && others.is_empty() =>
-        {
-            Some(texts)
-        }
-        Test::All(terms) => terms.iter().find_map(id_list),
-        _ => None,
-    }
-}
-
 fn compare(field: &Field, held: Held<'_>, operator: Operator, wanted: &Wanted) -> bool {
     let order = match (held, wanted) {
         (held, Wanted::Null) => {
@@ -287,7 +317,12 @@ fn compare(field: &Field, held: Held<'_>, operator: Operator, wanted: &Wanted) -
         (Held::Text(text), Wanted::Text(pattern)) if operator == Operator::Like => {
             return like(&text.to_lowercase(), pattern);
         }
+        (Held::Text(text), Wanted::Text(wanted)) if matches!(operator, Operator::Equal | Operator::NotEqual) => {
+            Some(if is_same(field, text, wanted) { Ordering::Equal } else { Ordering::Less })
+        }
         (Held::Text(text), Wanted::Text(wanted)) => Some(folded(field, text).as_str().cmp(wanted)),
+        (Held::Day(day), Wanted::Text(wanted)) => Some(day.to_string().as_str().cmp(wanted)),
+        (Held::Day(day), Wanted::Days(from, to)) => Some(within(day.to_string().as_str(), from.as_str(), to.as_str())),
         (Held::Text(day), Wanted::Days(from, to)) => Some(within(day, from.as_str(), to.as_str())),
         (Held::Number(held), Wanted::Number(wanted)) => held.partial_cmp(wanted),
         (Held::Boolean(held), Wanted::Boolean(wanted)) => Some(held.cmp(wanted)),
@@ -318,70 +353,22 @@ fn within<T: PartialOrd>(held: T, from: T, to: T) -> Ordering {
     }
 }
 
+/// Whether a text is the folded one, without a copy of it where that can be.
+fn is_same(field: &Field, text: &str, wanted: &str) -> bool {
+    if text.is_ascii() && !keeps_case(field) {
+        return text.trim_end().eq_ignore_ascii_case(wanted);
+    }
+    folded(field, text) == wanted
+}
+
+/// Ids and days compare as they are.
+fn keeps_case(field: &Field) -> bool {
+    matches!(field.field_type.as_str(), "id" | "reference" | "date")
+}
+
 /// Text compares without case, trailing blanks do not count; ids compare as they are.
-fn folded(field: &Field, text: &str) -> String {
-    if matches!(field.field_type.as_str(), "id" | "reference" | "date") {
-        text.to_owned()
-    } else {
-        text.trim_end().to_lowercase()
-    }
-}
-
-struct Sort {
-    accessor: Accessor,
-    descending: bool,
-    nulls_last: bool,
-}
-
-fn ordering(object: &'static Object, statement: &Statement) -> Result<Vec<Sort>, SoqlError> {
-    let sort = |order: &Order| {
-        let accessor = resolve::accessor(object, statement, &order.path)?;
-        if accessor.field.sortable {
-            return Ok(Sort { accessor, descending: order.descending, nulls_last: order.nulls_last });
-        }
-        let message = format!("field '{}' can not be sorted in a query call", accessor.field.name);
-        Err(SoqlError::at("INVALID_FIELD", &statement.source, order.path.offset, &message))
-    };
-    statement.order.iter().map(sort).collect()
-}
-
-#[derive(PartialEq, PartialOrd)]
-enum Key {
-    Boolean(bool),
-    Number(f64),
-    Instant(i64),
-    Text(String),
-}
-
-fn sort(world: &World, rows: &mut Vec<&Record>, order: &[Sort]) {
-    if order.is_empty() {
-        return;
-    }
-    let key = |record: &Record, sort: &Sort| match sort.accessor.of(world, record) {
-        Held::Null => None,
-        Held::Text(text) => Some(Key::Text(folded(sort.accessor.field, text))),
-        Held::Number(number) => Some(Key::Number(number)),
-        Held::Boolean(boolean) => Some(Key::Boolean(boolean)),
-        Held::Instant(at) => Some(Key::Instant(at)),
-    };
-    // Keys are worked out once a row, not once a comparison.
-    let mut keyed: Vec<(Vec<Option<Key>>, &Record)> =
-        rows.drain(..).map(|record| (order.iter().map(|sort| key(record, sort)).collect(), record)).collect();
-    keyed.sort_by(|(a, _), (b, _)| {
-        let parts = order.iter().zip(a.iter().zip(b)).map(|(sort, (a, b))| match (a, b) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) if sort.nulls_last => Ordering::Greater,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) if sort.nulls_last => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(a), Some(b)) => {
-                let order = a.partial_cmp(b).unwrap_or(Ordering::Equal);
-                if sort.descending { order.reverse() } else { order }
-            }
-        });
-        parts.fold(Ordering::Equal, Ordering::then)
-    });
-    rows.extend(keyed.into_iter().map(|(_, record)| record));
+pub(super) fn folded(field: &Field, text: &str) -> String {
+    if keeps_case(field) { text.to_owned() } else { text.trim_end().to_lowercase() }
 }
 
 /// `%` any text, `_` one letter, `\%` and `\_` themselves.

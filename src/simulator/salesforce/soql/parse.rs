@@ -1,13 +1,15 @@
 //! From text to a statement.
 
-use chrono::{DateTime, NaiveDate};
-
+use super::super::security::FieldSet;
+use super::dates::DatePart;
 use super::{
-    Condition, Function, Item, LONGEST, Literal, MOST_SKIPPED, Operator, Order, Path, SoqlError, Statement, dates,
+    Condition, Function, Item, LONGEST, Literal, MOST_SKIPPED, Operator, Order, Path, SoqlError, Statement, TypeOf,
+    Wrap,
 };
+use super::{literals, tokens};
 
 #[derive(Debug, Clone, PartialEq)]
-enum Token {
+pub(super) enum Token {
     /// Words, names, numbers, dates.
     Word(String),
     Text(String),
@@ -19,7 +21,7 @@ pub(in super::super) fn parse(soql: &str) -> Result<Statement, SoqlError> {
     if soql.chars().count() > LONGEST {
         return Err(SoqlError::malformed(format!("SOQL statements cannot be longer than {LONGEST} characters.")));
     }
-    let mut parser = Parser { soql, tokens: tokens(soql)?, at: 0, depth: 0 };
+    let mut parser = Parser { soql, tokens: tokens::tokens(soql)?, at: 0, depth: 0, semi_joins: 0 };
     let statement = parser.statement()?;
     if parser.at < parser.tokens.len() {
         return Err(parser.unexpected());
@@ -27,71 +29,15 @@ pub(in super::super) fn parse(soql: &str) -> Result<Statement, SoqlError> {
     Ok(statement)
 }
 
-fn tokens(soql: &str) -> Result<Vec<(Token, usize)>, SoqlError> {
-    const SYMBOLS: [&str; 11] = ["!=", "<>", "<=", ">=", "=", "<", ">", "(", ")", ",", "*"];
-    let mut tokens = Vec::new();
-    let mut rest = soql;
-    while let Some(first) = rest.chars().next() {
-        let offset = soql.len() - rest.len();
-        if first.is_whitespace() {
-            rest = &rest[first.len_utf8()..];
-        } else if first == '\'' {
-            let (text, after) = quoted(soql, &rest[1..], offset)?;
-            tokens.push((Token::Text(text), offset));
-            rest = after;
-        } else if let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
-            tokens.push((Token::Symbol(symbol), offset));
-            rest = &rest[symbol.len()..];
-        } else {
-            let end =
-                rest.find(|letter: char| !(letter.is_alphanumeric() || "_.:+-".contains(letter))).unwrap_or(rest.len());
-            if end == 0 {
-                return Err(at(soql, offset, &format!("unexpected token: '{first}'")));
-            }
-            tokens.push((Token::Word(rest[..end].to_owned()), offset));
-            rest = &rest[end..];
-        }
-    }
-    Ok(tokens)
-}
-
-fn quoted<'s>(soql: &str, rest: &'s str, offset: usize) -> Result<(String, &'s str), SoqlError> {
-    let mut text = String::new();
-    let mut letters = rest.char_indices();
-    while let Some((index, letter)) = letters.next() {
-        match letter {
-            '\'' if text.len() > LONGEST_TEXT => return Err(at(soql, offset, "string literal too long")),
-            '\'' => return Ok((text, &rest[index + 1..])),
-            '\\' => match letters.next().map(|(_, escaped)| escaped) {
-                Some('n' | 'N') => text.push('\n'),
-                Some('r' | 'R') => text.push('\r'),
-                Some('t' | 'T') => text.push('\t'),
-                Some('b' | 'B') => text.push('\u{8}'),
-                Some('f' | 'F') => text.push('\u{c}'),
-                Some('u') => {
-                    let digits: String = letters.by_ref().take(4).map(|(_, digit)| digit).collect();
-                    let letter = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                    text.push(letter.ok_or_else(|| at(soql, offset, "Illegal string literal"))?);
-                }
-                Some(escaped @ ('\'' | '"' | '\\')) => text.push(escaped),
-                Some(escaped @ ('%' | '_')) => text.extend(['\\', escaped]),
-                _ => return Err(at(soql, offset, "Illegal string literal")),
-            },
-            letter => text.push(letter),
-        }
-    }
-    Err(at(soql, offset, "unexpected end of string literal"))
-}
-
-fn at(soql: &str, offset: usize, message: &str) -> SoqlError {
+pub(super) fn at(soql: &str, offset: usize, message: &str) -> SoqlError {
     SoqlError::at("MALFORMED_QUERY", soql, offset, message)
 }
 
-/// Longest quoted text, bytes.
-const LONGEST_TEXT: usize = 4000;
-
 /// Conditions nested deeper than this are too complicated.
 const DEEPEST: usize = 50;
+
+/// Sub-selects that conditions may have (dossier 2.4).
+const MOST_SEMI_JOINS: usize = 2;
 
 /// Words that end a table's alias.
 const CLAUSES: [&str; 9] = ["WHERE", "ORDER", "LIMIT", "OFFSET", "GROUP", "HAVING", "WITH", "FOR", "USING"];
@@ -101,6 +47,7 @@ struct Parser<'s> {
     tokens: Vec<(Token, usize)>,
     at: usize,
     depth: usize,
+    semi_joins: usize,
 }
 
 impl Parser<'_> {
@@ -121,11 +68,12 @@ impl Parser<'_> {
         let mut group = Vec::new();
         if self.try_keyword("GROUP") {
             self.keyword("BY")?;
-            group.push(self.path()?);
+            group.push(self.wrapped()?);
             while self.try_symbol(",") {
-                group.push(self.path()?);
+                group.push(self.wrapped()?);
             }
         }
+        let having = if self.try_keyword("HAVING") { Some(self.condition()?) } else { None };
         let order = self.order()?;
         let limit = if self.try_keyword("LIMIT") { Some(self.whole_number()?) } else { None };
         let offset = if self.try_keyword("OFFSET") { self.whole_number()? } else { 0 };
@@ -137,7 +85,19 @@ impl Parser<'_> {
             self.keyword("REFERENCE")?;
         }
         let source = self.soql.to_owned();
-        Ok(Statement { source, items, object, alias, condition, group, order, limit, offset })
+        Ok(Statement {
+            source,
+            items,
+            object,
+            alias,
+            condition,
+            group,
+            having,
+            order,
+            limit,
+            offset,
+            hidden: FieldSet::default(),
+        })
     }
 
     fn order(&mut self) -> Result<Vec<Order>, SoqlError> {
@@ -147,7 +107,7 @@ impl Parser<'_> {
         }
         self.keyword("BY")?;
         loop {
-            let path = self.path()?;
+            let path = self.wrapped()?;
             let descending = self.try_keyword("DESC");
             if !descending {
                 self.try_keyword("ASC");
@@ -189,29 +149,84 @@ impl Parser<'_> {
             self.symbol(")")?;
             return Ok(Some(Item::Children(Box::new(statement))));
         }
+        if self.peek_keyword("TYPEOF") && !matches!(self.tokens.get(self.at + 1), Some((Token::Symbol(_), _))) {
+            return self.type_of().map(Some);
+        }
+        let before = self.at;
         let path = self.path()?;
         if !self.try_symbol("(") {
             return Ok(Some(Item::Field(path)));
         }
-        let function = match path.text.to_ascii_uppercase().as_str() {
+        match path.text.to_ascii_uppercase().as_str() {
             "FIELDS" => {
                 let kind = self.path()?;
                 self.symbol(")")?;
                 return Ok(Some(Item::Fields(kind)));
             }
             "COUNT" if self.try_symbol(")") => return Ok(None),
-            "COUNT" => Function::Count,
-            "COUNT_DISTINCT" => Function::CountDistinct,
-            "MIN" => Function::Min,
-            "MAX" => Function::Max,
-            "SUM" => Function::Sum,
-            "AVG" => Function::Average,
-            _ => return Err(at(self.soql, path.offset, &format!("unexpected token: '{}'", path.text))),
-        };
-        let path = self.path()?;
-        self.symbol(")")?;
+            name @ ("TOLABEL" | "FORMAT" | "CONVERTCURRENCY") => {
+                let formatted = name == "FORMAT";
+                let path = self.path()?;
+                self.symbol(")")?;
+                let alias = self.alias(&["FROM"])?;
+                return Ok(Some(Item::Shown { path, alias, formatted }));
+            }
+            _ => self.at = before,
+        }
+        let path = self.wrapped()?;
         let alias = self.alias(&["FROM"])?;
-        Ok(Some(Item::Aggregate { function, path, alias }))
+        Ok(Some(match path.wrap {
+            Some(Wrap::Aggregate(function)) => Item::Aggregate { function: Some(function), path, alias },
+            _ => Item::Aggregate { function: None, path, alias },
+        }))
+    }
+
+    /// A name, or one within a function.
+    fn wrapped(&mut self) -> Result<Path, SoqlError> {
+        let path = self.path()?;
+        if !self.try_symbol("(") {
+            return Ok(path);
+        }
+        let name = path.text.to_ascii_uppercase();
+        let wrap = aggregate(&name).map(Wrap::Aggregate).or_else(|| DatePart::named(&name, false).map(Wrap::Date));
+        let wrap = wrap.ok_or_else(|| at(self.soql, path.offset, &format!("unexpected token: '{}'", path.text)))?;
+        let inner = self.path()?;
+        let local = inner.text.eq_ignore_ascii_case("CONVERT_TIMEZONE") && self.try_symbol("(");
+        let (inner, wrap) = match wrap {
+            Wrap::Date(_) if local => {
+                let inner = self.path()?;
+                self.symbol(")")?;
+                (inner, DatePart::named(&name, true).map(Wrap::Date))
+            }
+            wrap => (inner, Some(wrap)),
+        };
+        self.symbol(")")?;
+        Ok(Path { wrap, ..inner })
+    }
+
+    fn type_of(&mut self) -> Result<Item, SoqlError> {
+        self.keyword("TYPEOF")?;
+        let relationship = self.path()?;
+        let mut cases = Vec::new();
+        while self.try_keyword("WHEN") {
+            let object = self.path()?;
+            self.keyword("THEN")?;
+            cases.push((object, self.paths()?));
+        }
+        let otherwise = if self.try_keyword("ELSE") { self.paths()? } else { Vec::new() };
+        self.keyword("END")?;
+        if cases.is_empty() {
+            return Err(at(self.soql, relationship.offset, "TYPEOF needs at least one WHEN"));
+        }
+        Ok(Item::TypeOf(Box::new(TypeOf { relationship, cases, otherwise })))
+    }
+
+    fn paths(&mut self) -> Result<Vec<Path>, SoqlError> {
+        let mut paths = vec![self.path()?];
+        while self.try_symbol(",") {
+            paths.push(self.path()?);
+        }
+        Ok(paths)
     }
 
     fn alias(&mut self, unless: &[&str]) -> Result<Option<String>, SoqlError> {
@@ -265,13 +280,19 @@ impl Parser<'_> {
             self.symbol(")")?;
             return Ok(condition);
         }
-        let path = self.path()?;
+        let path = self.wrapped()?;
         if self.try_keyword("IN") {
             return self.list(path, false);
         }
         if self.try_keyword("NOT") {
             self.keyword("IN")?;
             return self.list(path, true);
+        }
+        for (word, negated) in [("INCLUDES", false), ("EXCLUDES", true)] {
+            if self.try_keyword(word) {
+                let values = self.literals()?;
+                return Ok(Condition::Includes { path, values, negated });
+            }
         }
         let operator = self.operator()?;
         let value = self.literal()?;
@@ -285,14 +306,26 @@ impl Parser<'_> {
             let query = Box::new(self.statement()?);
             self.depth -= 1;
             self.symbol(")")?;
+            self.semi_joins += 1;
+            if self.semi_joins > MOST_SEMI_JOINS {
+                let message = format!("Maximum {MOST_SEMI_JOINS} semi join sub-selects are allowed.");
+                return Err(at(self.soql, path.offset, &message));
+            }
             return Ok(Condition::InQuery { path, query, negated });
         }
+        self.at -= 1;
+        let values = self.literals()?;
+        Ok(Condition::In { path, values, negated })
+    }
+
+    fn literals(&mut self) -> Result<Vec<Literal>, SoqlError> {
+        self.symbol("(")?;
         let mut values = vec![self.literal()?];
         while self.try_symbol(",") {
             values.push(self.literal()?);
         }
         self.symbol(")")?;
-        Ok(Condition::In { path, values, negated })
+        Ok(values)
     }
 
     fn operator(&mut self) -> Result<Operator, SoqlError> {
@@ -317,7 +350,7 @@ impl Parser<'_> {
     fn literal(&mut self) -> Result<Literal, SoqlError> {
         let literal = match self.peek() {
             Some(Token::Text(text)) => Literal::Text(text.clone()),
-            Some(Token::Word(word)) => bare(word).ok_or_else(|| self.unexpected())?,
+            Some(Token::Word(word)) => literals::bare(word).ok_or_else(|| self.unexpected())?,
             _ => return Err(self.unexpected()),
         };
         self.at += 1;
@@ -355,7 +388,7 @@ impl Parser<'_> {
     fn path(&mut self) -> Result<Path, SoqlError> {
         match self.tokens.get(self.at) {
             Some((Token::Word(word), offset)) if word.starts_with(|letter: char| letter.is_alphabetic()) => {
-                let path = Path { text: word.clone(), offset: *offset };
+                let path = Path { text: word.clone(), offset: *offset, wrap: None };
                 self.at += 1;
                 Ok(path)
             }
@@ -383,23 +416,16 @@ impl Parser<'_> {
     }
 }
 
-fn bare(word: &str) -> Option<Literal> {
-    if word.eq_ignore_ascii_case("null") {
-        return Some(Literal::Null);
-    }
-    if let Ok(boolean) = word.to_ascii_lowercase().parse() {
-        return Some(Literal::Boolean(boolean));
-    }
-    if let Ok(day) = word.parse::<NaiveDate>() {
-        return Some(Literal::Date(day.to_string()));
-    }
-    if let Ok(instant) = DateTime::parse_from_rfc3339(word) {
-        return Some(Literal::Instant(instant.timestamp_millis()));
-    }
-    if dates::is_period(word) {
-        return Some(Literal::Period(word.to_ascii_uppercase()));
-    }
-    word.parse().ok().filter(|number: &f64| number.is_finite()).map(Literal::Number)
+fn aggregate(name: &str) -> Option<Function> {
+    Some(match name {
+        "COUNT" => Function::Count,
+        "COUNT_DISTINCT" => Function::CountDistinct,
+        "MIN" => Function::Min,
+        "MAX" => Function::Max,
+        "SUM" => Function::Sum,
+        "AVG" => Function::Average,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

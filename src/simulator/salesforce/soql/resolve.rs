@@ -1,18 +1,28 @@
 //! Names of a statement, looked up in the org's objects; a statement that passes here evaluates without errors.
 
+use chrono::NaiveDate;
+
+use super::super::ids::Id;
+use super::super::packed::Value;
 use super::super::rest::parse_stamp;
 use super::super::schema::{Field, Object, object_named};
 use super::super::world::{Record, World};
-use super::{Item, Path, SoqlError, Statement};
+use super::dates::DatePart;
+use super::{Item, Path, SoqlError, Statement, TypeOf, Wrap};
 
 /// Parents of parents that a name may go up.
 const MOST_PARENTS: usize = 5;
+
+/// Sub-queries of a statement.
+const MOST_CHILDREN: usize = 20;
 
 /// The way from a record to a value: up over references, then a field.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Accessor {
     pub steps: Vec<(&'static Field, &'static Object)>,
     pub field: &'static Field,
+    /// A part of a date that is meant instead.
+    pub function: Option<DatePart>,
 }
 
 /// A value as comparisons see it.
@@ -24,14 +34,37 @@ pub(in super::super) enum Held<'r> {
     Boolean(bool),
     /// Epoch milliseconds.
     Instant(i64),
+    Day(NaiveDate),
 }
 
 /// A column of a result.
 #[derive(Debug, Clone)]
 pub(in super::super) enum Column {
     Own(&'static Field),
-    Parent { relationship: &'static str, field: &'static Field, object: &'static Object, columns: Vec<Column> },
-    Children { name: &'static str, object: &'static Object, link: &'static Field, statement: Box<Statement> },
+    Parent {
+        relationship: &'static str,
+        field: &'static Field,
+        object: &'static Object,
+        columns: Vec<Column>,
+    },
+    Children {
+        name: &'static str,
+        object: &'static Object,
+        link: &'static Field,
+        statement: Box<Statement>,
+    },
+    /// A value as a person reads it.
+    Shown {
+        name: String,
+        accessor: Accessor,
+        formatted: bool,
+    },
+    /// Columns that depend on the parent's type.
+    TypeOf {
+        relationship: &'static str,
+        field: &'static Field,
+        cases: Vec<(&'static Object, Vec<Column>)>,
+    },
 }
 
 impl Accessor {
@@ -39,23 +72,32 @@ impl Accessor {
     pub(in super::super) fn of<'r>(&self, world: &'r World, record: &'r Record) -> Held<'r> {
         let mut record = record;
         for (field, object) in &self.steps {
-            let parent = reference(record, field).and_then(|id| world.record(object, id));
+            let parent = reference(record, field).and_then(|id| world.at(object, &id));
             match parent {
                 Some(parent) => record = parent,
                 None => return Held::Null,
             }
         }
-        held(record, self.field)
+        let held = held(record, self.field);
+        match self.function {
+            Some(part) => part.of(held),
+            None => held,
+        }
+    }
+
+    /// Whether it is the record's own field of this name, as it is.
+    pub(super) fn is_own(&self, name: &str) -> bool {
+        self.steps.is_empty() && self.function.is_none() && self.field.name == name
     }
 }
 
 /// The id that a reference holds.
-pub(in super::super) fn reference<'r>(record: &'r Record, field: &Field) -> Option<&'r str> {
+pub(in super::super) fn reference(record: &Record, field: &Field) -> Option<Id> {
     match field.name.as_str() {
-        "CreatedById" => Some(&record.created_by),
-        "LastModifiedById" => Some(&record.modified_by),
-        "MasterRecordId" => record.master.as_deref(),
-        name => record.fields.get(name)?.as_str(),
+        "CreatedById" => Some(record.created_by),
+        "LastModifiedById" => Some(record.modified_by),
+        "MasterRecordId" => record.master,
+        _ => Id::parse(record.fields.at(field.key)?.as_str()?),
     }
 }
 
@@ -66,20 +108,18 @@ fn held<'r>(record: &'r Record, field: &Field) -> Held<'r> {
         "CreatedDate" => return Held::Instant(record.created),
         "LastModifiedDate" => return Held::Instant(record.modified),
         "SystemModstamp" => return Held::Instant(record.stamp),
+        "CreatedById" => return Held::Text(&record.created_by),
+        "LastModifiedById" => return Held::Text(&record.modified_by),
+        "MasterRecordId" => return record.master.as_deref().map_or(Held::Null, Held::Text),
         _ => {}
     }
-    if field.field_type == "reference" {
-        return reference(record, field).map_or(Held::Null, Held::Text);
-    }
-    let value = record.fields.get(&field.name).filter(|value| !value.is_null());
-    match (field.field_type.as_str(), value) {
-        ("boolean", value) => Held::Boolean(value.and_then(serde_json::Value::as_bool).unwrap_or_default()),
+    match (field.field_type.as_str(), record.fields.at(field.key)) {
+        ("boolean", value) => Held::Boolean(value.and_then(Value::as_bool).unwrap_or_default()),
+        ("datetime", Some(Value::Text(text))) => parse_stamp(text).map_or(Held::Null, Held::Instant),
         (_, None) => Held::Null,
-        ("int" | "long" | "double" | "currency" | "percent", Some(value)) => {
-            value.to_string().parse().map_or(Held::Null, Held::Number)
-        }
-        ("datetime", Some(value)) => value.as_str().and_then(parse_stamp).map_or(Held::Null, Held::Instant),
-        (_, Some(value)) => value.as_str().map_or(Held::Null, Held::Text),
+        (_, Some(Value::Text(text))) => Held::Text(text),
+        (_, Some(Value::Number(digits))) => digits.parse().map_or(Held::Null, Held::Number),
+        (_, Some(Value::Boolean(boolean))) => Held::Boolean(boolean),
     }
 }
 
@@ -96,7 +136,11 @@ pub(super) fn object(statement: &Statement) -> Result<&'static Object, SoqlError
 }
 
 /// The accessor of a name.
-pub(super) fn accessor(object: &'static Object, statement: &Statement, path: &Path) -> Result<Accessor, SoqlError> {
+pub(in super::super) fn accessor(
+    object: &'static Object,
+    statement: &Statement,
+    path: &Path,
+) -> Result<Accessor, SoqlError> {
     let mut parts: Vec<&str> = path.text.split('.').collect();
     let is_own = |part: &str| {
         part.eq_ignore_ascii_case(object.name)
@@ -119,27 +163,43 @@ pub(super) fn accessor(object: &'static Object, statement: &Statement, path: &Pa
         at = found.1;
         steps.push(found);
     }
-    let field = at.field(last).ok_or_else(|| {
+    let field = at.field(last).filter(|field| !statement.hidden.has(at, field)).ok_or_else(|| {
         refuse(&format!(
             "No such column '{last}' on entity '{}'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names.",
             at.name
         ))
     })?;
-    Ok(Accessor { steps, field })
+    let function = match path.wrap {
+        Some(Wrap::Date(part)) if matches!(field.field_type.as_str(), "date" | "datetime") => Some(part),
+        Some(Wrap::Date(_)) => return Err(refuse(&format!("field {} does not support date functions", field.name))),
+        _ => None,
+    };
+    Ok(Accessor { steps, field, function })
 }
 
 /// The columns of a statement in its order; parents named twice are one.
 pub(in super::super) fn columns(object: &'static Object, statement: &Statement) -> Result<Vec<Column>, SoqlError> {
     let mut columns = Vec::with_capacity(statement.items.len());
+    let children = statement.items.iter().filter(|item| matches!(item, Item::Children(_))).count();
+    if children > MOST_CHILDREN {
+        let message = format!("at most {MOST_CHILDREN} sub-queries are possible");
+        return Err(SoqlError { code: "MALFORMED_QUERY", message });
+    }
     for item in &statement.items {
         match item {
             Item::Field(path) => add(&mut columns, &accessor(object, statement, path)?, 0),
             Item::Fields(kind) => {
                 for field in listed(object, statement, kind)? {
-                    add(&mut columns, &Accessor { steps: Vec::new(), field }, 0);
+                    add(&mut columns, &Accessor { steps: Vec::new(), field, function: None }, 0);
                 }
             }
             Item::Children(children) => columns.push(child_column(object, statement, children)?),
+            Item::Shown { path, alias, formatted } => {
+                let accessor = accessor(object, statement, path)?;
+                let name = alias.clone().unwrap_or_else(|| accessor.field.name.clone());
+                columns.push(Column::Shown { name, accessor, formatted: *formatted });
+            }
+            Item::TypeOf(cases) => columns.push(type_of(object, statement, cases)?),
             Item::Aggregate { path, .. } => {
                 let message = "Grouped query must not mix fields and aggregates without GROUP BY";
                 return Err(SoqlError::at("MALFORMED_QUERY", &statement.source, path.offset, message));
@@ -147,6 +207,45 @@ pub(in super::super) fn columns(object: &'static Object, statement: &Statement) 
         }
     }
     Ok(columns)
+}
+
+/// The columns of `TYPEOF`: of a type that no case names, those of ELSE, else only its attributes.
+fn type_of(object: &'static Object, statement: &Statement, given: &TypeOf) -> Result<Column, SoqlError> {
+    let refuse = |path: &Path, code: &'static str, message: String| {
+        Err(SoqlError::at(code, &statement.source, path.offset, &message))
+    };
+    let path = &given.relationship;
+    let found = relationship(object, &path.text).filter(|(field, _)| field.reference_to.len() > 1);
+    let Some((field, _)) = found else {
+        return refuse(
+            path,
+            "INVALID_TYPE",
+            format!("TYPEOF needs a polymorphic relationship: '{}' is none", path.text),
+        );
+    };
+    let nested = |object: &'static Object, paths: &[Path]| {
+        let mut columns = Vec::new();
+        for path in paths {
+            add(&mut columns, &accessor(object, statement, path)?, 0);
+        }
+        Ok(columns)
+    };
+    let mut cases = Vec::new();
+    for (name, paths) in &given.cases {
+        if !field.reference_to.iter().any(|known| known.eq_ignore_ascii_case(&name.text)) {
+            return refuse(name, "INVALID_TYPE", format!("'{}' is not possible for '{}'", name.text, path.text));
+        }
+        if let Some(object) = object_named(&name.text) {
+            cases.push((object, nested(object, paths)?));
+        }
+    }
+    for object in field.reference_to.iter().filter_map(|name| object_named(name)) {
+        if !cases.iter().any(|(known, _)| known.name == object.name) {
+            cases.push((object, nested(object, &given.otherwise)?));
+        }
+    }
+    let relationship = field.relationship.as_deref().unwrap_or(&field.name);
+    Ok(Column::TypeOf { relationship, field, cases })
 }
 
 fn add(columns: &mut Vec<Column>, accessor: &Accessor, level: usize) {
@@ -186,7 +285,17 @@ fn listed(object: &'static Object, statement: &Statement, kind: &Path) -> Result
         let message = "The SOQL FIELDS function must have a LIMIT of at most 200";
         return Err(SoqlError::at("MALFORMED_QUERY", &statement.source, kind.offset, message));
     }
-    Ok(object.fields.iter().filter(|field| wanted(field)).collect())
+    Ok(object.fields.iter().filter(|field| wanted(field) && !statement.hidden.has(object, field)).collect())
+}
+
+/// The fields that `FIELDS(ALL)` and its kin stand for.
+pub(in super::super) fn listed_accessors(
+    object: &'static Object,
+    statement: &Statement,
+    kind: &Path,
+) -> Result<Vec<Accessor>, SoqlError> {
+    let fields = listed(object, statement, kind)?;
+    Ok(fields.into_iter().map(|field| Accessor { steps: Vec::new(), field, function: None }).collect())
 }
 
 fn child_column(object: &'static Object, outer: &Statement, children: &Statement) -> Result<Column, SoqlError> {
