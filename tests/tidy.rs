@@ -69,9 +69,6 @@ const POOL_TYPES: [&str; 3] = ["sqlx::PgPool", "sqlx::postgres::PgListener", "sq
 /// The only files with feature gates.
 const GATED: [&str; 4] = ["src/lib.rs", "src/main.rs", "src/ui/browser.rs", "src/ui/server.rs"];
 
-/// Tests that wait for another process, which runs by the real clock: they look again and again until it is so.
-const WAITS_FOR_A_PROCESS: [&str; 1] = ["tests/it/crash.rs"];
-
 /// Functions that run with their owner's rights: look-ups before the workspace is known, which return ids only, and the
 /// capture of changes, which other programs' writes cause too.
 const SECURITY_DEFINERS: [&str; 13] = [
@@ -415,7 +412,7 @@ fn nothing_is_left_undone_and_no_test_is_ignored_or_lucky() {
         let production = source.production().len();
         for (line, text) in source.code() {
             let found = anywhere.iter().find(|word| text.contains(*word));
-            let exempt = source.path.starts_with("xtask/") || WAITS_FOR_A_PROCESS.contains(&source.path.as_str());
+            let exempt = source.path.starts_with("xtask/");
             let in_test = line > production && !exempt;
             let lucky = tests.iter().find(|word| in_test && text.contains(*word));
             if let Some(word) = found.or(lucky) {
