@@ -44,6 +44,17 @@ impl CallMeter {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Takes over what another meter of the same org has counted later.
+    pub fn absorb(&self, later: CallUsage) {
+        self.calls.fetch_add(later.calls, Ordering::Relaxed);
+        if later.org_allowed > 0 {
+            self.note_org(later.org_used, later.org_allowed);
+        }
+        if later.calls > 0 {
+            self.note_clock_difference(later.clock_difference_ms);
+        }
+    }
+
     /// Notes the org's own count.
     pub fn note_org(&self, used: u64, allowed: u64) {
         self.org_used.store(used, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side};
 use crate::security::Rng;
 use crate::store::app_rows::RowWrite;
 use crate::store::changes::{self, FieldChange, NewChange};
-use crate::store::links::{self, FieldChoice, LinkFailure, LinkWrite};
+use crate::store::links::{self, FieldChoice, LinkFailure, LinkWrite, StoredLink};
 use crate::store::questions::{self, Question};
 use crate::store::runs::{self, Counters, StoredRun};
 use crate::store::{StoreError, WorkspaceTx, pending};
@@ -77,6 +77,12 @@ impl<'a> Batch<'a> {
     /// Writes a link.
     pub(crate) fn write_link(&mut self, link: LinkWrite) {
         self.links.push(link);
+    }
+
+    /// Takes back the last link's write where it would only become due: the intent of its write into the CRM, stored in the
+    /// same transaction, finds it again after a death.
+    pub(crate) fn spare_due(&mut self, stored: &StoredLink) {
+        self.links.pop_if(|link| *link == LinkWrite { due: true, ..stored.to_write() });
     }
 
     /// Adds a journal row.
@@ -171,7 +177,6 @@ impl<'a> Batch<'a> {
             fields.push(WrittenField { app_field, crm_value: crm.clone(), written: value.clone() });
         }
         let change = NewChange {
-            position: 0,
             link_id: Some(link.id),
             record_id: Some(record_id),
             crm_record_id: Some(crm_id.to_owned()),
@@ -201,6 +206,12 @@ impl<'a> Batch<'a> {
         run: &StoredRun,
         keep_logs: bool,
     ) -> Result<Vec<(LogDirection, Uuid)>, StoreError> {
+        self.write(tx, run).await?;
+        self.write_logs(tx, run, keep_logs).await
+    }
+
+    /// The records' share of [`Batch::commit`]: rows, links, questions, edits that are settled.
+    pub(crate) async fn write(&mut self, tx: &mut WorkspaceTx, run: &StoredRun) -> Result<(), StoreError> {
         let writes = std::mem::take(&mut self.app_writes);
         if !writes.is_empty() {
             self.write_app(tx, run.config_id, writes).await?;
@@ -219,11 +230,11 @@ impl<'a> Batch<'a> {
         }
         self.agreed_links.retain(|link| !raised_links.contains(link));
         questions::close_converged(tx, &self.agreed_links).await?;
-        pending::remove(tx, &self.settled_changes).await?;
-        self.write_logs(tx, run, keep_logs).await
+        pending::remove(tx, &self.settled_changes).await
     }
 
-    async fn write_logs(
+    /// The run's share of [`Batch::commit`], after [`Batch::write`]: the journal and the counters of its logs.
+    pub(crate) async fn write_logs(
         &mut self,
         tx: &mut WorkspaceTx,
         run: &StoredRun,
@@ -232,22 +243,31 @@ impl<'a> Batch<'a> {
         let mut logs = Vec::new();
         for direction in [LogDirection::Pull, LogDirection::Push] {
             let counters = *self.counters(direction);
-            let changes: Vec<NewChange> = self
-                .changes
-                .extract_if(.., |(log, _)| *log == direction)
-                .enumerate()
-                .map(|(position, (_, change))| NewChange { position: position as i64, ..change })
-                .collect();
+            let has_changes = self.changes.iter().any(|(log, _)| *log == direction);
             let wanted = keep_logs && self.context.log_directions().contains(&direction);
-            if counters.is_empty() && changes.is_empty() && !wanted {
+            if counters.is_empty() && !has_changes && !wanted {
                 continue;
             }
             let log_id = runs::ensure_log(tx, run, direction, self.context.entity).await?;
-            changes::add(tx, run.config_id, run.id, log_id, self.context.entity, &changes).await?;
+            self.write_journal(tx, run, direction, log_id).await?;
             runs::count(tx, log_id, &counters).await?;
             logs.push((direction, log_id));
         }
         Ok(logs)
+    }
+
+    /// Writes the journal's rows of one log, where that is not done yet; touches no row that another transaction may wait for.
+    pub(crate) async fn write_journal(
+        &mut self,
+        tx: &mut WorkspaceTx,
+        run: &StoredRun,
+        direction: LogDirection,
+        log_id: Uuid,
+    ) -> Result<(), StoreError> {
+        let of_log = self.changes.extract_if(.., |(log, _)| *log == direction);
+        let changes: Vec<NewChange> = of_log.map(|(_, change)| change).collect();
+        changes::add(tx, run.config_id, run.id, log_id, self.context.entity, &changes).await?;
+        Ok(())
     }
 
     fn note_failures(&mut self, pair: &Pair, decision: &Decision, link: &mut LinkWrite) -> Option<Side> {
@@ -345,7 +365,6 @@ pub(crate) fn field_change(field: &str, app_field: &str, before: &Value, after: 
 /// The journal row of a record that could not be written.
 pub(crate) fn refused_change(link: &LinkWrite, failure: &LinkFailure) -> NewChange {
     NewChange {
-        position: 0,
         link_id: Some(link.id),
         record_id: link.record_id,
         crm_record_id: link.crm_record_id.clone(),

@@ -297,11 +297,7 @@ async fn delete_in_app(step: &Step<'_>, entity: Entity) -> Result<bool, StepErro
     tx.begin_engine_write(step.run.config_id).await?;
     app_rows::set_deleted(&mut tx, entity, &ids, true).await?;
     tx.end_engine_write().await?;
-    let journal: Vec<NewChange> = links
-        .iter()
-        .enumerate()
-        .map(|(position, link)| NewChange { position: position as i64, ..app_change(link, ChangeAction::Delete) })
-        .collect();
+    let journal: Vec<NewChange> = links.iter().map(|link| app_change(link, ChangeAction::Delete)).collect();
     changes::add(&mut tx, step.run.config_id, step.run.id, log_id, entity, &journal).await?;
     let count = links.len() as i64;
     runs::count(&mut tx, log_id, &Counters { synced: count, deleted: count, ..Counters::default() }).await?;
@@ -327,13 +323,7 @@ async fn delete_in_crm(step: &Step<'_>, entity: Entity) -> Result<bool, StepErro
     let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
     let journal: Vec<NewChange> = links
         .iter()
-        .enumerate()
-        .map(|(position, link)| NewChange {
-            position: position as i64,
-            side: Side::Crm,
-            state: "sent",
-            ..app_change(link, ChangeAction::Delete)
-        })
+        .map(|link| NewChange { side: Side::Crm, state: "sent", ..app_change(link, ChangeAction::Delete) })
         .collect();
     let intents = changes::add(&mut tx, step.run.config_id, step.run.id, log_id, entity, &journal).await?;
     tx.commit().await?;
@@ -410,7 +400,6 @@ fn delete_question(context: &EntityContext, link: &StoredLink, app: Option<&AppR
 
 fn app_change(link: &StoredLink, action: ChangeAction) -> NewChange {
     NewChange {
-        position: 0,
         link_id: Some(link.id),
         record_id: link.record_id,
         crm_record_id: link.crm_record_id.clone(),

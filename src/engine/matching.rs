@@ -150,7 +150,7 @@ async fn decide(
     context: &EntityContext,
     forms: &[(&str, &Record)],
 ) -> Result<(HashMap<String, Found>, HashMap<Uuid, AppRow>), StepError> {
-    let keys: Vec<String> = forms.iter().flat_map(|(_, form)| match_keys(context.entity, form)).flatten().collect();
+    let keys: Vec<_> = forms.iter().map(|(_, form)| match_keys(context.entity, form)).collect();
     let rows: HashMap<Uuid, AppRow> = app_rows::candidates(tx, config_id, context.entity, &keys)
         .await?
         .into_iter()
@@ -212,7 +212,6 @@ fn link_pair(
     batch.journal(
         LogDirection::Pull,
         NewChange {
-            position: 0,
             link_id: Some(link.id),
             record_id: Some(record_id),
             crm_record_id: Some(candidate.crm_record_id.clone()),

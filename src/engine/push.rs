@@ -27,7 +27,7 @@ use crate::store::changes::{self, FieldChange, NewChange};
 use crate::store::links::{self, LinkWrite, StoredLink};
 use crate::store::pending::{self, PendingRecord};
 use crate::store::runs;
-use crate::store::{StoreError, WorkspaceTx};
+use crate::store::{StoreError, WorkspaceTx, statistics};
 use crate::sync::{Assignment, FieldState, MappedField, Record, Rule, Value, merge};
 
 /// Works off one batch of edits that wait and links that are due.
@@ -36,10 +36,13 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
     let config_id = step.run.config_id;
     let most = i64::try_from(step.connector()?.batch_size()).unwrap_or(i64::MAX);
     let description = step.describe(entity).await?;
+    let total = match after.and(step.position.total) {
+        Some(total) => total,
+        None => begin_entity(step, entity).await?,
+    };
     let mut tx = step.begin().await?;
     let context = step.context(&mut tx, description).await?;
     let waiting = pending::next(&mut tx, config_id, entity, after, most).await?;
-    let total = pending::count(&mut tx, config_id, entity).await?;
     let Some(last) = waiting.last().map(|record| record.record_id) else {
         let position = step.position.next_entity();
         step.advance(&mut tx, &position).await?;
@@ -47,19 +50,24 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
         return Ok(position);
     };
     let mut pairs = pair_up(&mut tx, config_id, entity, &waiting).await?;
-    tx.commit().await?;
-    restored::meet_again(step, &context, &mut pairs).await?;
-    let transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
-    let found = look_up(step, &context, &pairs, &transformed).await?;
+    let (mut transformed, mut found) = (Transformed::default(), Vec::new());
+    if asks_outside(step, &context, &pairs) {
+        // Nothing is asked inside a transaction: the rows are let go, and locked and read again with the answers at hand.
+        tx.commit().await?;
+        restored::meet_again(step, &context, &mut pairs).await?;
+        transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
+        found = look_up(step, &context, &pairs, &transformed).await?;
+        tx = step.begin().await?;
+        relock(&mut tx, entity, &waiting, &mut pairs).await?;
+    }
 
     let processed = step.position.processed + waiting.len() as u64;
     let position = Position {
         processed,
-        total: Some(processed.max(u64::try_from(total).unwrap_or_default())),
+        total: Some(processed.max(total)),
         ..step.position.to_phase(Phase::Push { after: Some(last) })
     };
     let mut plan = Plan::new(step, &context);
-    let mut tx = step.begin().await?;
     // The position stays before the batch until its outcome is stored: a death in between meets the same records again.
     let fenced = step.advance(&mut tx, &step.position).await?;
     plan.decide(&mut tx, waiting, pairs, &transformed, found).await?;
@@ -74,7 +82,7 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
     }
     let Plan { batch, mut items, .. } = plan;
     let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
-    let intents: Vec<NewChange> = items.iter().enumerate().map(|(place, item)| item.intent(place as i64)).collect();
+    let intents: Vec<NewChange> = items.iter().map(PushItem::intent).collect();
     let ids = changes::add(&mut tx, config_id, step.run.id, log_id, entity, &intents).await?;
     items.iter_mut().zip(ids).for_each(|(item, id)| item.intent_id = id);
     batch.commit(&mut tx, step.run, false).await?;
@@ -82,6 +90,16 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
     push_outcome::write_and_store(step, &context, items, fenced, (&position, &again), count).await
 }
 
+/// Counts the records whose edits wait, and makes ready to look them up.
+async fn begin_entity(step: &Step<'_>, entity: Entity) -> Result<u64, StepError> {
+    let mut tx = step.begin().await?;
+    let waiting = u64::try_from(pending::count(&mut tx, step.run.config_id, entity).await?).unwrap_or_default();
+    tx.commit().await?;
+    statistics::refresh_where_old(&step.engine.crm.pool, entity, waiting).await?;
+    Ok(waiting)
+}
+
+/// Both sides of each record, as far as the app and the links know them; the app's rows are locked.
 async fn pair_up(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
@@ -90,7 +108,7 @@ async fn pair_up(
 ) -> Result<Vec<Pair>, StoreError> {
     let ids: Vec<Uuid> = waiting.iter().map(|record| record.record_id).collect();
     let mut rows: HashMap<Uuid, AppRow> =
-        app_rows::read(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+        app_rows::lock(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
     let mut found: HashMap<Uuid, StoredLink> = HashMap::new();
     for link in links::by_record_ids(tx, config_id, entity, &ids).await? {
         let Some(record_id) = link.record_id else { continue };
@@ -111,6 +129,33 @@ async fn pair_up(
             pair
         })
         .collect())
+}
+
+/// Whether the CRM or a transform has a word in what becomes of these records.
+fn asks_outside(step: &Step<'_>, context: &EntityContext, pairs: &[Pair]) -> bool {
+    let creates = may_create(step, context) && pairs.iter().any(is_new_to_crm);
+    creates || restored::is_among(pairs) || context.fields.iter().any(|field| field.transform.is_some())
+}
+
+/// Whether records that the CRM does not have are created there.
+fn may_create(step: &Step<'_>, context: &EntityContext) -> bool {
+    context.pushes && step.connection.options.create_missing
+}
+
+/// Locks the rows again and reads them as they are now.
+async fn relock(
+    tx: &mut WorkspaceTx,
+    entity: Entity,
+    waiting: &[PendingRecord],
+    pairs: &mut [Pair],
+) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = waiting.iter().map(|record| record.record_id).collect();
+    let mut rows: HashMap<Uuid, AppRow> =
+        app_rows::lock(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+    for (pair, id) in pairs.iter_mut().zip(&ids) {
+        pair.app = rows.remove(id);
+    }
+    Ok(())
 }
 
 /// Whether the CRM has no record for this one yet, as far as the links tell.
@@ -135,22 +180,16 @@ impl<'a> Plan<'a> {
         Plan { step, context, batch, items: Vec::new(), meets_again: false }
     }
 
-    /// Locks the rows, reads them again and decides each record.
+    /// Decides each record; the transaction holds the app's rows locked.
     async fn decide(
         &mut self,
         tx: &mut WorkspaceTx,
         waiting: Vec<PendingRecord>,
-        mut pairs: Vec<Pair>,
+        pairs: Vec<Pair>,
         transformed: &Transformed,
         found: Vec<CrmRecord>,
     ) -> Result<(), StepError> {
         let config_id = self.step.run.config_id;
-        let ids: Vec<Uuid> = waiting.iter().map(|record| record.record_id).collect();
-        let mut rows: HashMap<Uuid, AppRow> =
-            app_rows::lock(tx, self.context.entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
-        for (pair, id) in pairs.iter_mut().zip(&ids) {
-            pair.app = rows.remove(id);
-        }
         let references = References::load(tx, config_id, self.context, &pairs).await?;
         let partners = self.partners(tx, &pairs, found).await?;
         for (place, (record, pair)) in waiting.iter().zip(&pairs).enumerate() {
@@ -221,6 +260,7 @@ impl<'a> Plan<'a> {
             }
             return;
         };
+        self.batch.spare_due(link);
         self.items.push(PushItem {
             intent_id: 0,
             link_id,
@@ -241,7 +281,7 @@ impl<'a> Plan<'a> {
     }
 
     fn create(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated, partners: &Partners) {
-        let allowed = self.context.pushes && self.step.connection.options.create_missing;
+        let allowed = may_create(self.step, self.context);
         if let Some(partner) = partners.found.get(&record.record_id) {
             self.meet(record, pair, partner, partners.links.get(&partner.id).copied());
             return;
@@ -343,10 +383,9 @@ fn app_values(context: &EntityContext, translated: &Translated) -> BTreeMap<Stri
 }
 
 impl PushItem {
-    fn intent(&self, position: i64) -> NewChange {
+    fn intent(&self) -> NewChange {
         let is_create = matches!(self.write.kind, WriteKind::Create { .. });
         NewChange {
-            position,
             link_id: Some(self.link_id),
             record_id: Some(self.record_id),
             crm_record_id: self.crm_record_id.clone(),

@@ -1,5 +1,7 @@
 //! Reading the CRM: describe, deletions and window first, then page by page. Each page is merged and committed by itself.
 
+mod page;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -15,7 +17,7 @@ use crate::connectors::{CrmRecord, EntityDescription, ReadWindow};
 use crate::model::{Entity, LinkState, LogDirection, Side, Stage, app_fields};
 use crate::store::links::{self, LinkFailure, StoredLink};
 use crate::store::pending::{self, MatchCandidate};
-use crate::store::{StoreError, WorkspaceTx, app_rows, setup};
+use crate::store::{StoreError, WorkspaceTx, app_rows, setup, statistics};
 use crate::sync::{Record, match_keys};
 
 /// Describes the entity where the last describe is old, notes deletions, fixes the watermark and opens the window.
@@ -65,26 +67,25 @@ pub(crate) async fn page(step: &Step<'_>, state: &ReadState) -> Result<Position,
     let context = step.context(&mut tx, description).await?;
     tx.commit().await?;
     let window = ReadWindow { entity, fields: context.crm_fields(), since: state.since };
-    let (window, at) = (&window, state.page.as_deref());
-    let read = step.call(|crm| async move { crm.connector.read(&crm.session, window, at).await }).await?;
+    let read = step.read_page(&window, state.page.as_deref()).await?;
 
     let next = match &read.next {
         Some(next) => Phase::Read(ReadState { page: Some(next.clone()), ..state.clone() }),
         None => Phase::Match(ReadState { page: None, ..state.clone() }),
     };
+    if state.page.is_none() {
+        statistics::refresh_where_old(&step.engine.crm.pool, entity, read.total.unwrap_or_default()).await?;
+    }
     let position = Position {
         processed: step.position.processed + read.records.len() as u64,
         total: read.total.or(step.position.total),
         ..step.position.to_phase(next)
     };
-    let pairs = pair_up(step, &context, &read.records).await?;
-    let transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
-
-    let mut tx = step.begin().await?;
-    step.advance(&mut tx, &position).await?;
-    let count = read.records.len();
-    let batch = merge_page(step, &mut tx, &context, read.records, pairs, &transformed).await?;
-    step.commit(tx, batch, Stage::Read, count).await?;
+    let (stored, ()) = tokio::join!(
+        page::store(step, &context, read.records, &position, state.since.is_none()),
+        step.read_ahead(&window, read.next.as_deref()),
+    );
+    stored?;
     Ok(position)
 }
 
@@ -202,15 +203,14 @@ async fn meet_strangers(
     }
     let forms: Vec<(Record, BTreeMap<String, String>)> =
         strangers.iter().map(|(_, _, translated)| app_form(context, translated)).collect();
-    let keys: Vec<String> = forms.iter().flat_map(|(form, _)| match_keys(context.entity, form)).flatten().collect();
+    let keys: Vec<_> = forms.iter().map(|(form, _)| match_keys(context.entity, form)).collect();
     let taken: HashSet<String> = app_rows::candidates(tx, step.run.config_id, context.entity, &keys)
         .await?
         .iter()
         .flat_map(|row| match_keys(context.entity, &row.fields))
         .flatten()
         .collect();
-    for ((record, link_id, translated), (form, failures)) in strangers.iter().zip(&forms) {
-        let keys = match_keys(context.entity, form);
+    for (((record, link_id, translated), (form, failures)), keys) in strangers.iter().zip(&forms).zip(&keys) {
         if keys.iter().flatten().any(|key| taken.contains(key)) {
             let candidate = MatchCandidate {
                 crm_record_id: record.id.clone(),

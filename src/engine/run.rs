@@ -1,5 +1,6 @@
 //! A run, step by step. A step reads, calls the CRM, and commits once; the run's version fences the commit.
 
+mod ahead;
 mod recovery;
 
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 use uuid::Uuid;
+
+pub(crate) use ahead::Ahead;
 
 use super::batch::Batch;
 use super::context::EntityContext;
@@ -72,6 +75,10 @@ pub(crate) struct Step<'a> {
     pub position: Position,
     lease: &'a Lease,
     opened: Mutex<Option<Arc<CrmConnection>>>,
+    /// What the step before has read for this one.
+    ahead: &'a Mutex<Option<Ahead>>,
+    /// When the run lets others have their turn.
+    turn_ends: DateTime<Utc>,
     started_at: DateTime<Utc>,
 }
 
@@ -262,9 +269,12 @@ enum Turn {
 pub(crate) async fn work(engine: &Engine, lease: &Lease) -> Result<(), StoreError> {
     let args: RunStep = serde_json::from_value(lease.args.clone())?;
     let turn_ends = engine.crm.clock.now() + engine.settings.turn;
+    let ahead = Mutex::new(None);
     let turn = loop {
-        match advance(engine, lease, &args).await {
-            Ok(None) if engine.crm.clock.now() < turn_ends => {}
+        // A page that is read already is still worked on.
+        let is_on = || async { engine.crm.clock.now() < turn_ends || ahead.lock().await.is_some() };
+        match advance(engine, lease, &args, &ahead, turn_ends).await {
+            Ok(None) if is_on().await => {}
             Ok(None) => break Turn::Again(engine.crm.clock.now()),
             Ok(Some(turn)) => break turn,
             Err(StepError::Settled) => {}
@@ -286,7 +296,13 @@ pub(crate) async fn work(engine: &Engine, lease: &Lease) -> Result<(), StoreErro
 }
 
 /// One step. `None`: there is more to do at once.
-async fn advance(engine: &Engine, lease: &Lease, args: &RunStep) -> Result<Option<Turn>, StepError> {
+async fn advance(
+    engine: &Engine,
+    lease: &Lease,
+    args: &RunStep,
+    ahead: &Mutex<Option<Ahead>>,
+    turn_ends: DateTime<Utc>,
+) -> Result<Option<Turn>, StepError> {
     let now = engine.crm.clock.now();
     let mut tx = WorkspaceTx::begin(&engine.crm.pool, args.workspace_id, Actor::System, now).await?;
     let Some(run) = runs::load(&mut tx, args.run_id).await? else { return Ok(Some(Turn::Done)) };
@@ -327,6 +343,8 @@ async fn advance(engine: &Engine, lease: &Lease, args: &RunStep) -> Result<Optio
         position,
         lease,
         opened: Mutex::new(None),
+        ahead,
+        turn_ends,
         started_at: now,
     };
     take(&step).await

@@ -80,6 +80,18 @@ impl Pair {
         (app_unmoved && crm_unmoved).then_some(choice)
     }
 
+    /// The CRM's id of the record that a reference leads to, unless that is as last agreed.
+    fn crm_reference(&self, field: &Field) -> Option<String> {
+        let crm = self.crm_value(field)?;
+        if self.base(field).is_some_and(|base| base.crm == crm) { None } else { crm }
+    }
+
+    /// The app's id of the record that a reference leads to, unless that is as last agreed.
+    fn app_reference(&self, field: &Field) -> Option<String> {
+        let app = self.app_value(field)?;
+        if self.base(field).is_some_and(|base| base.app == app) { None } else { app }
+    }
+
     fn base(&self, field: &Field) -> Option<&FieldBase> {
         self.link.as_ref()?.base.get(&field.mapped.app_field)
     }
@@ -96,12 +108,9 @@ impl References {
         let mut references = References::default();
         for field in &context.fields {
             let Some(entity) = field.references else { continue };
-            let crm_ids: Vec<String> = pairs.iter().filter_map(|pair| pair.crm_value(field).flatten()).collect();
-            let record_ids: Vec<Uuid> = pairs
-                .iter()
-                .filter_map(|pair| pair.app_value(field).flatten())
-                .filter_map(|id| id.parse().ok())
-                .collect();
+            let crm_ids: Vec<String> = pairs.iter().filter_map(|pair| pair.crm_reference(field)).collect();
+            let record_ids: Vec<Uuid> =
+                pairs.iter().filter_map(|pair| pair.app_reference(field)).filter_map(|id| id.parse().ok()).collect();
             let to_app = links::record_ids_of(tx, config_id, entity, &crm_ids).await?;
             references.to_app.extend(to_app.into_iter().map(|(crm_id, id)| ((entity, crm_id), id)));
             let to_crm = links::crm_ids_of(tx, config_id, entity, &record_ids).await?;
@@ -200,8 +209,14 @@ fn field_state(
     let (app, crm) = (pair.app_value(field), pair.crm_value(field));
     let (crm_as_app, app_as_crm) = match field.references {
         Some(entity) => (
-            Ok(follow(crm.as_ref(), |id| references.to_app.get(&(entity, id.to_owned())).map(Uuid::to_string))?),
-            Ok(follow(app.as_ref(), |id| references.to_crm.get(&(entity, id.parse().ok()?)).cloned())?),
+            Ok(match (&base, &crm) {
+                (Some(base), Some(crm)) if base.crm == *crm => base.app.clone(),
+                _ => follow(crm.as_ref(), |id| references.to_app.get(&(entity, id.to_owned())).map(Uuid::to_string))?,
+            }),
+            Ok(match (&base, &app) {
+                (Some(base), Some(app)) if base.app == *app => base.crm.clone(),
+                _ => follow(app.as_ref(), |id| references.to_crm.get(&(entity, id.parse().ok()?)).cloned())?,
+            }),
         ),
         None => {
             (to_app_form(field, base.as_ref(), &crm, &transform), to_crm_form(field, base.as_ref(), &app, &transform))

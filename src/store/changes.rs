@@ -28,10 +28,8 @@ pub struct FieldChange {
 }
 
 /// A journal row to write.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
 pub struct NewChange {
-    /// Position in the batch, to find the row's id again.
-    pub position: i64,
     /// The link.
     pub link_id: Option<Uuid>,
     /// The app record.
@@ -63,24 +61,42 @@ pub async fn add(
         return Ok(Vec::new());
     }
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query_scalar!(
+    let link_ids: Vec<Option<Uuid>> = changes.iter().map(|change| change.link_id).collect();
+    let record_ids: Vec<Option<Uuid>> = changes.iter().map(|change| change.record_id).collect();
+    let crm_record_ids: Vec<Option<&str>> = changes.iter().map(|change| change.crm_record_id.as_deref()).collect();
+    let sides: Vec<&str> = changes.iter().map(|change| change.side.as_str()).collect();
+    let actions: Vec<&str> = changes.iter().map(|change| change.action.as_str()).collect();
+    let states: Vec<&str> = changes.iter().map(|change| change.state).collect();
+    let fields: Vec<Json<_>> = changes.iter().map(|change| Json(&change.fields)).collect();
+    let refusals: Vec<Option<Json<_>>> = changes.iter().map(|change| change.refusal.as_ref().map(Json)).collect();
+    tx.begin_inserts().await?;
+    let ids = sqlx::query_scalar!(
         "INSERT INTO crm_sync_changes (workspace_id, config_id, run_id, log_id, entity_type, link_id, record_id, crm_record_id,
            side, action, state, fields, refusal, created_at, settled_at)
-         SELECT $1, $2, $3, $4, $5, r.link_id, r.record_id, r.crm_record_id, r.side, r.action, r.state, r.fields,
-           nullif(r.refusal, 'null'), $7::timestamptz, CASE WHEN r.state IN ('done', 'refused') THEN $7::timestamptz END
-         FROM jsonb_to_recordset($6) AS r (position bigint, link_id uuid, record_id uuid, crm_record_id text, side text,
-           action text, state text, fields jsonb, refusal jsonb)
+         SELECT $1, $2, $3, $4, $5, r.link_id, r.record_id, r.crm_record_id, r.side, r.action, r.state, r.fields, r.refusal,
+           $6::timestamptz, CASE WHEN r.state IN ('done', 'refused') THEN $6::timestamptz END
+         FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::jsonb[])
+           WITH ORDINALITY AS r (link_id, record_id, crm_record_id, side, action, state, fields, refusal, position)
          ORDER BY r.position RETURNING id",
         workspace_id,
         config_id,
         run_id,
         log_id,
         entity.as_str(),
-        Json(changes) as _,
-        now
+        now,
+        &link_ids as _,
+        &record_ids as _,
+        &crm_record_ids as _,
+        &sides as _,
+        &actions as _,
+        &states as _,
+        &fields as _,
+        &refusals as _
     )
     .fetch_all(tx.connection())
-    .await?)
+    .await?;
+    tx.end_inserts().await?;
+    Ok(ids)
 }
 
 /// How an intent ended.

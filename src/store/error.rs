@@ -3,8 +3,9 @@
 /// A statement that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached or closed the connection; the same may work in a moment.
-    #[error("the database cannot be reached")]
+    /// The database cannot be reached, closed the connection or could not let two transactions pass each other; the same may
+    /// work in a moment.
+    #[error("the database cannot be reached or used at the moment")]
     Unavailable(#[source] sqlx::Error),
     /// A constraint refused the row.
     #[error("the constraint {constraint} refused the row")]
@@ -52,7 +53,10 @@ impl From<sqlx::Error> for StoreError {
                 StoreError::Unavailable(error)
             }
             sqlx::Error::Database(database) => match (database.code().as_deref(), database.constraint()) {
-                (Some(code), _) if code.starts_with("57P") || code.starts_with("08") => StoreError::Unavailable(error),
+                // Shutting down, connection lost, deadlock or serialization failure.
+                (Some(code), _) if ["57P", "08", "40"].iter().any(|class| code.starts_with(class)) => {
+                    StoreError::Unavailable(error)
+                }
                 (Some("42501"), _) => StoreError::Refused(error),
                 (_, Some(constraint)) => StoreError::Constraint { constraint: constraint.to_owned(), source: error },
                 _ => StoreError::Database(error),

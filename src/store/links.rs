@@ -76,7 +76,7 @@ pub struct StoredLink {
 }
 
 /// What a link becomes. Written by one statement for a whole batch.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LinkWrite {
     /// The link; a new id makes a new link.
     pub id: Uuid,
@@ -228,14 +228,27 @@ pub async fn write(
         return Ok(());
     }
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    // One array a column: a document of the whole batch would be parsed by Postgres, taken apart and put together again.
+    let ids: Vec<Uuid> = links.iter().map(|link| link.id).collect();
+    let record_ids: Vec<Option<Uuid>> = links.iter().map(|link| link.record_id).collect();
+    let crm_record_ids: Vec<Option<&str>> = links.iter().map(|link| link.crm_record_id.as_deref()).collect();
+    let states: Vec<&str> = links.iter().map(|link| link.state.as_str()).collect();
+    let bases: Vec<Json<_>> = links.iter().map(|link| Json(&link.base)).collect();
+    let seen: Vec<Json<_>> = links.iter().map(|link| Json(&link.seen)).collect();
+    let modified: Vec<Option<DateTime<Utc>>> = links.iter().map(|link| link.crm_modified_at).collect();
+    let edited: Vec<Option<DateTime<Utc>>> = links.iter().map(|link| link.crm_edited_at).collect();
+    let failures: Vec<Option<Json<_>>> = links.iter().map(|link| link.failure.as_ref().map(Json)).collect();
+    let due: Vec<bool> = links.iter().map(|link| link.due).collect();
+    let decisions: Vec<Option<Json<_>>> = links.iter().map(|link| link.decision.as_ref().map(Json)).collect();
+    let deletes: Vec<Option<&str>> = links.iter().map(|link| link.pending_delete.map(Side::as_str)).collect();
+    let by_engine: Vec<bool> = links.iter().map(|link| link.deleted_by_engine).collect();
+    tx.begin_inserts().await?;
     sqlx::query!(
-        "INSERT INTO crm_record_links AS l (workspace_id, id, config_id, entity_type, record_id, crm_record_id, state, base,
+        "INSERT INTO crm_record_links AS l (workspace_id, config_id, entity_type, id, record_id, crm_record_id, state, base,
            seen, crm_modified_at, crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, created_at, updated_at)
-         SELECT $1, r.id, $2, $3, r.record_id, r.crm_record_id, r.state, r.base, r.seen, r.crm_modified_at, r.crm_edited_at,
-           nullif(r.failure, 'null'), r.due, nullif(r.decision, 'null'), r.pending_delete, r.deleted_by_engine, $5, $5
-         FROM jsonb_to_recordset($4) AS r (id uuid, record_id uuid, crm_record_id text, state text, base jsonb, seen jsonb,
-           crm_modified_at timestamptz, crm_edited_at timestamptz, failure jsonb, due boolean, decision jsonb,
-           pending_delete text, deleted_by_engine boolean)
+         SELECT $1, $2, $3, r.*, $4, $4
+         FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[], $10::jsonb[], $11::timestamptz[],
+           $12::timestamptz[], $13::jsonb[], $14::boolean[], $15::jsonb[], $16::text[], $17::boolean[]) AS r
          ON CONFLICT (workspace_id, id) DO UPDATE SET record_id = excluded.record_id, crm_record_id = excluded.crm_record_id,
            state = excluded.state, base = excluded.base, seen = excluded.seen, crm_modified_at = excluded.crm_modified_at,
            crm_edited_at = excluded.crm_edited_at, failure = excluded.failure, due = excluded.due,
@@ -244,12 +257,24 @@ pub async fn write(
         workspace_id,
         config_id,
         entity.as_str(),
-        Json(links) as _,
-        now
+        now,
+        &ids,
+        &record_ids as _,
+        &crm_record_ids as _,
+        &states as _,
+        &bases as _,
+        &seen as _,
+        &modified as _,
+        &edited as _,
+        &failures as _,
+        &due,
+        &decisions as _,
+        &deletes as _,
+        &by_engine
     )
     .execute(tx.connection())
     .await?;
-    Ok(())
+    tx.end_inserts().await
 }
 
 /// CRM id of each of these app records, where an open link pairs them.

@@ -307,13 +307,15 @@ pub async fn linked_records(
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query!(
         r#"SELECT l.record_id AS "record_id!", coalesce(a.name, o.name, nullif(concat_ws(' ', c.first_name, c.last_name), '')) AS "name!"
-           FROM crm_record_links l
+           FROM (SELECT workspace_id, id, entity_type, record_id, updated_at FROM crm_record_links
+                 WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND state = 'linked'
+                   AND record_id IS NOT NULL AND crm_record_id IS NOT NULL
+                 ORDER BY updated_at DESC, id LIMIT $4) l
            LEFT JOIN accounts a ON l.entity_type = 'account' AND a.workspace_id = l.workspace_id AND a.id = l.record_id
            LEFT JOIN contacts c ON l.entity_type = 'contact' AND c.workspace_id = l.workspace_id AND c.id = l.record_id
            LEFT JOIN opportunities o ON l.entity_type = 'opportunity' AND o.workspace_id = l.workspace_id AND o.id = l.record_id
-           WHERE l.workspace_id = $1 AND l.config_id = $2 AND l.entity_type = $3 AND l.state = 'linked'
-             AND l.crm_record_id IS NOT NULL AND coalesce(a.id, c.id, o.id) IS NOT NULL
-           ORDER BY l.updated_at DESC, l.id LIMIT $4"#,
+           WHERE coalesce(a.id, c.id, o.id) IS NOT NULL
+           ORDER BY l.updated_at DESC, l.id"#,
         workspace_id,
         config_id,
         entity.as_str(),

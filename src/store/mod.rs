@@ -32,6 +32,7 @@ pub mod records;
 pub mod runs;
 pub mod settings;
 pub mod setup;
+pub mod statistics;
 mod tx;
 
 pub use error::StoreError;

@@ -310,6 +310,19 @@ pub async fn ensure_log(
     entity: Entity,
 ) -> Result<Uuid, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    // One that is there is found without a lock: two parts of a page write into it side by side.
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM crm_sync_logs WHERE workspace_id = $1 AND run_id = $2 AND sync_direction = $3 AND entity_type = $4",
+        workspace_id,
+        run.id,
+        direction.as_str(),
+        entity.as_str()
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
     Ok(sqlx::query_scalar!(
         "INSERT INTO crm_sync_logs (workspace_id, config_id, run_id, sync_direction, entity_type, started_at)
          VALUES ($1, $2, $3, $4, $5, $6)

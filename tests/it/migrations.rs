@@ -33,7 +33,7 @@ const WITH_OWNERS_RIGHTS: [&str; 13] = [
     "app.lookup_api_key(bytea)",
     "app.lookup_changed_connections(integer)",
     "app.lookup_due_connections(timestamp with time zone,integer)",
-    "app.lookup_matches(uuid,text,text[])",
+    "app.lookup_matches(uuid,text,text[],text[])",
     "app.lookup_oauth_state(bytea)",
     "app.lookup_session(bytea,timestamp with time zone)",
     "app.lookup_user_by_email(text)",

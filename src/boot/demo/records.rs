@@ -40,8 +40,9 @@ pub async fn fill(services: &Services, workspace_id: Uuid, seed: u64) -> anyhow:
         .flat_map(|(invented, id)| invented.people.iter().map(|person| contact(person, &invented.company, *id)))
         .map(|columns| row(services.rng.uuid(), columns))
         .collect();
-    app_rows::insert(&mut tx, Entity::Account, &accounts).await?;
-    app_rows::insert(&mut tx, Entity::Contact, &contacts).await?;
+    for (entity, rows) in [(Entity::Account, &accounts), (Entity::Contact, &contacts)] {
+        app_rows::insert(&mut tx, entity, &rows.iter().collect::<Vec<_>>()).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

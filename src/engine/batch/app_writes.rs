@@ -59,7 +59,6 @@ impl Batch<'_> {
             fields.push(WrittenField { app_field, crm_value, written: assignment.after });
         }
         let change = NewChange {
-            position: 0,
             link_id: Some(link.id),
             record_id: Some(app.id),
             crm_record_id: link.crm_record_id.clone(),
@@ -88,7 +87,7 @@ impl Batch<'_> {
                 continue;
             }
             tx.savepoint().await?;
-            let rows: Vec<RowWrite> = writes.iter().map(|write| write.row.clone()).collect();
+            let rows: Vec<&RowWrite> = writes.iter().map(|write| &write.row).collect();
             match self.write_rows(tx, &rows, is_new).await {
                 Ok(stored) => self.wrote(writes, stored),
                 Err(error) if error.is_row_refusal() => {
@@ -104,7 +103,7 @@ impl Batch<'_> {
     async fn write_one_by_one(&mut self, tx: &mut WorkspaceTx, writes: Vec<AppWrite>) -> Result<(), StoreError> {
         for write in writes {
             tx.savepoint().await?;
-            match self.write_rows(tx, std::slice::from_ref(&write.row), write.is_new).await {
+            match self.write_rows(tx, &[&write.row], write.is_new).await {
                 Ok(stored) => self.wrote(vec![write], stored),
                 Err(error) if error.is_row_refusal() => {
                     tx.rollback_to_savepoint().await?;
@@ -119,7 +118,7 @@ impl Batch<'_> {
     async fn write_rows(
         &self,
         tx: &mut WorkspaceTx,
-        rows: &[RowWrite],
+        rows: &[&RowWrite],
         is_new: bool,
     ) -> Result<Vec<AppRow>, StoreError> {
         if is_new {

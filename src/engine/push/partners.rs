@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::{Plan, is_new_to_crm};
+use super::{Plan, is_new_to_crm, may_create};
 use crate::connectors::{CrmRecord, KeyLookup};
 use crate::engine::context::EntityContext;
 use crate::engine::matching::seen;
@@ -33,7 +33,7 @@ pub(super) async fn look_up(
     pairs: &[Pair],
     transformed: &Transformed,
 ) -> Result<Vec<CrmRecord>, StepError> {
-    let allowed = context.pushes && step.connection.options.create_missing;
+    let allowed = may_create(step, context);
     let new: Vec<(usize, &Pair)> =
         pairs.iter().enumerate().filter(|(_, pair)| allowed && is_new_to_crm(pair)).collect();
     if new.is_empty() {

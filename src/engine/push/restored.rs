@@ -37,6 +37,11 @@ pub(super) async fn meet_again(step: &Step<'_>, context: &EntityContext, pairs: 
     Ok(())
 }
 
+/// Whether one of these records is such a one.
+pub(super) fn is_among(pairs: &[Pair]) -> bool {
+    pairs.iter().any(|pair| closed_crm_id(pair).is_some())
+}
+
 fn closed_crm_id(pair: &Pair) -> Option<String> {
     let is_back = pair.app.as_ref().is_some_and(is_alive);
     let link = pair.link.as_ref().filter(|link| is_back && link.state == LinkState::GoneApp)?;

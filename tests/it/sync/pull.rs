@@ -221,3 +221,64 @@ async fn a_field_that_goes_within_the_hour_of_a_describe_is_noticed_too() {
     let mapping = app.row("SELECT suspended_reason FROM crm_field_mappings WHERE crm_field = 'Gone__c'").await;
     assert!(mapping["suspended_reason"].is_string());
 }
+
+/// The second page is asked for while the first one is stored; it must neither be asked for twice nor go uncounted.
+#[tokio::test]
+async fn pages_read_ahead_are_asked_for_once_and_counted() {
+    let app = TestApp::with(TestOptions { accounts: 2100, ..TestOptions::default() }).await;
+    app.connect_salesforce().await;
+    app.set_config("sync_direction = 'pull'").await;
+    let counted = || async { app.row("SELECT calls_today FROM crm_sync_configs").await["calls_today"].as_u64() };
+    let before = counted().await.unwrap_or_default();
+    app.simulator.clear_stats().await;
+    app.sync().await.expect_state("completed");
+    let stats = app.simulator.stats().await;
+    assert_eq!(
+        (stats.of("query"), stats.of("query_more")),
+        (2, 1),
+        "accounts in two pages, contacts in one: {stats:?}"
+    );
+    assert_eq!(counted().await.unwrap_or_default() - before, stats.calls, "{stats:?}");
+    app.assert_agreement().await;
+}
+
+#[tokio::test]
+async fn a_page_that_could_not_be_read_ahead_is_asked_for_again() {
+    let app = TestApp::with(TestOptions { accounts: 2100, ..TestOptions::default() }).await;
+    app.connect_salesforce().await;
+    app.set_config("sync_direction = 'pull'").await;
+    app.simulator
+        .faults(json!([{ "match": { "operation": "query_more" }, "fault": "status", "status": 503, "times": 1 }]))
+        .await;
+    app.sync().await.expect_state("completed");
+    app.assert_agreement().await;
+}
+
+/// A large page of a full reading is stored in two transactions side by side. Where only the first is stored the page is read
+/// again: nothing is made twice and nothing is left out.
+#[tokio::test]
+async fn a_page_of_which_only_the_first_part_is_stored_is_read_again() {
+    let app = TestApp::with(TestOptions { accounts: 600, ..TestOptions::default() }).await;
+    app.connect_salesforce().await;
+    app.set_config("sync_direction = 'pull'").await;
+    let mut records = app.simulator.records("Account").await;
+    records.sort_by_key(|record| (record.text("SystemModstamp"), record.id.clone()));
+    let last = &records.last().expect("600 accounts").id;
+    app.as_superuser(&format!(
+        "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = 'serialization_failure'; END $$;
+         CREATE TRIGGER planted BEFORE INSERT ON crm_record_links FOR EACH ROW WHEN (NEW.crm_record_id = '{last}')
+           EXECUTE FUNCTION planted()"
+    ))
+    .await;
+    let run_id = app.trigger(None).await;
+    app.work().await;
+    assert_eq!(app.run(run_id).await.state, "running");
+    let links = app.row("SELECT count(*) AS links FROM crm_record_links").await;
+    assert_eq!(links["links"], 300, "the first part alone");
+    app.as_superuser("DROP TRIGGER planted ON crm_record_links").await;
+    app.finish(run_id).await.expect_state("completed");
+    assert_eq!(app.rows("SELECT id FROM accounts").await.len(), 600);
+    app.assert_all_linked(Entity::Account).await;
+    app.assert_agreement().await;
+}
