@@ -1,4 +1,8 @@
-//! Several requests in one call (dossier 2.7).
+//! Several requests in one call (dossier 2.7): with references to each other, independent ones, graphs, trees of records.
+
+mod batch;
+mod graph;
+mod tree;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -8,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use super::org::Org;
 use super::reply::Reply;
 use super::request::Asked;
-use super::rest::{malformed_json, members, not_found, route};
+use super::rest::{malformed_json, members, not_allowed, not_found, route};
 
 /// Requests of one call, and how many of them may be queries or collections.
 const MOST: (usize, usize) = (25, 5);
@@ -16,8 +20,19 @@ const MOST: (usize, usize) = (25, 5);
 /// Answers that later requests may refer to.
 type Answers = HashMap<String, Json>;
 
-/// Answers `POST composite`.
-pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, user: &str) -> Reply {
+/// Answers what is under `composite`, collections excepted.
+pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, method: &str, rest: &[&str], user: &str) -> Reply {
+    match (method, rest) {
+        ("POST", []) => composite(org, asked, version, user),
+        ("POST", ["batch"]) => batch::answer(org, asked, user),
+        ("POST", ["graph"]) => graph::answer(org, asked, version, user),
+        ("POST", ["tree", object]) => tree::answer(org, asked, object, user),
+        (_, [] | ["batch" | "graph"] | ["tree", _]) => not_allowed(),
+        _ => not_found(),
+    }
+}
+
+fn composite(org: &mut Org, asked: &Asked, version: &str, user: &str) -> Reply {
     let body = match members(asked) {
         Ok(body) => body,
         Err(reply) => return reply,
@@ -27,9 +42,20 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, user: &str) ->
         Err(reply) => return reply,
     };
     let all_or_none = body.get("allOrNone").and_then(Json::as_bool).unwrap_or(false);
+    Reply::raw_json(written(&carried_out(org, asked, version, user, requests, all_or_none)))
+}
+
+/// The answers to requests that may refer to each other; with all or none, one failure takes everything back.
+fn carried_out(
+    org: &mut Org,
+    asked: &Asked,
+    version: &str,
+    user: &str,
+    requests: &[Json],
+    all_or_none: bool,
+) -> Vec<(String, Reply)> {
     let before = org.world.savepoint();
-    let whole = body.to_owned();
-    let referred = Json::Object(whole).to_string();
+    let referred = json!(requests).to_string();
     let mut answers = Answers::new();
     let mut failed = None;
     let mut replies: Vec<(String, Reply)> = Vec::with_capacity(requests.len());
@@ -51,7 +77,7 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, user: &str) ->
             *reply = halted();
         }
     }
-    written(&replies)
+    replies
 }
 
 fn checked(body: &Map<String, Json>) -> Result<&Vec<Json>, Reply> {
@@ -69,6 +95,12 @@ fn checked(body: &Map<String, Json>) -> Result<&Vec<Json>, Reply> {
             format!("Limit reached: at most {} subrequests, {} of them queries or collections", MOST.0, MOST.1);
         return Err(Reply::error(400, "LIMIT_EXCEEDED", &message));
     }
+    named_once(requests)?;
+    Ok(requests)
+}
+
+/// Whether every request has a name of its own.
+fn named_once(requests: &[Json]) -> Result<(), Reply> {
     let mut names = HashSet::new();
     for request in requests {
         let name = text(request, "referenceId");
@@ -79,7 +111,7 @@ fn checked(body: &Map<String, Json>) -> Result<&Vec<Json>, Reply> {
             )));
         }
     }
-    Ok(requests)
+    Ok(())
 }
 
 fn one(org: &mut Org, asked: &Asked, version: &str, user: &str, request: &Json, answers: &Answers) -> Reply {
@@ -92,34 +124,48 @@ fn one(org: &mut Org, asked: &Asked, version: &str, user: &str, request: &Json, 
             return Reply::error(400, "PROCESSING_HALTED", &message);
         }
     };
-    let address = address.as_str().unwrap_or_default();
+    let inner = inner(asked, text(request, "method"), address.as_str().unwrap_or_default(), body.as_ref());
+    match inner.data_path() {
+        Some((_, parts)) if !is_composite(&parts) => route(org, &inner, version, &parts, user),
+        _ => not_found(),
+    }
+}
+
+/// A request within a request.
+fn inner(asked: &Asked, method: &str, address: &str, body: Option<&Json>) -> Asked {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
-    let inner = Asked {
-        method: text(request, "method").to_uppercase(),
+    Asked {
+        method: method.to_uppercase(),
         path: path.to_owned(),
         // A blank is sent as it is often enough.
         query: query.replace(' ', "%20"),
         headers: asked.headers.clone(),
         body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
-    };
-    match inner.data_path() {
-        Some((_, parts)) if parts != ["composite"] => route(org, &inner, version, &parts, user),
-        _ => not_found(),
     }
 }
 
-/// The answers in one body. Each is JSON already and goes in as it is.
-fn written(replies: &[(String, Reply)]) -> Reply {
+/// Whether a path is of this family, which does not go into itself; collections may.
+fn is_composite(parts: &[&str]) -> bool {
+    parts.first() == Some(&"composite") && parts.get(1) != Some(&"sobjects")
+}
+
+/// An answer as a member of another: JSON goes in as it is.
+fn embedded(reply: &Reply) -> String {
+    match reply.body.as_str() {
+        "" => "null".to_owned(),
+        json if reply.content_type.starts_with("application/json") => json.to_owned(),
+        text => json!(text).to_string(),
+    }
+}
+
+/// The answers in one body.
+fn written(replies: &[(String, Reply)]) -> String {
     let mut body = String::from("{\"compositeResponse\":[");
     for (place, (reference, reply)) in replies.iter().enumerate() {
         if place > 0 {
             body.push(',');
         }
-        let inner = match reply.body.as_str() {
-            "" => "null".to_owned(),
-            json if reply.content_type.starts_with("application/json") => json.to_owned(),
-            text => json!(text).to_string(),
-        };
+        let inner = embedded(reply);
         let headers: Map<String, Json> = reply
             .headers
             .iter()
@@ -136,7 +182,7 @@ fn written(replies: &[(String, Reply)]) -> Reply {
         );
     }
     body.push_str("]}");
-    Reply::raw_json(body)
+    body
 }
 
 fn halted() -> Reply {

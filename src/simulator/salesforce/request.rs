@@ -118,7 +118,7 @@ impl Asked {
             ["sobjects"] | ["sobjects", _, "describe"] => "describe",
             ["sobjects", _, "updated"] => "updated",
             ["sobjects", _, "deleted"] => "deleted",
-            ["composite"] => "composite",
+            ["composite"] | ["composite", "batch" | "graph"] | ["composite", "tree", _] => "composite",
             ["composite", "sobjects"] => match method {
                 "POST" => "collections_create",
                 "PATCH" => "collections_update",

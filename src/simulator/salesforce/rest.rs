@@ -54,15 +54,14 @@ pub(super) fn route(org: &mut Org, asked: &Asked, version: &str, parts: &[&str],
         ("GET", ["queryAll"]) => query::first(org, asked, version, true, user),
         ("GET", ["query" | "queryAll", locator]) => query::more(org, version, locator),
         (_, ["jobs", rest @ ..]) => bulk::answer(org, asked, version, &method, rest, user),
-        ("POST", ["composite"]) => composite::answer(org, asked, version, user),
         (_, ["composite", "sobjects", rest @ ..]) => collections::answer(org, asked, &method, rest, user),
+        ("GET", ["composite"]) => Reply::json(200, &composite_resources(version)),
+        (_, ["composite", rest @ ..]) => composite::answer(org, asked, version, &method, rest, user),
         (_, ["sobjects", name, rest @ ..]) => match object_named(name) {
             Some(object) => of_object(org, asked, version, &method, object, rest, user),
             None => not_found(),
         },
-        (_, [] | ["limits" | "sobjects" | "query" | "queryAll" | "composite"] | ["query" | "queryAll", _]) => {
-            not_allowed()
-        }
+        (_, [] | ["limits" | "sobjects" | "query" | "queryAll"] | ["query" | "queryAll", _]) => not_allowed(),
         _ => not_found(),
     }
 }
@@ -131,6 +130,16 @@ fn resources(asked: &Asked, version: &str, user: &str) -> Json {
     let identity = format!("{}/id/{}/{user}", asked.origin(), super::oauth::ORG_ID);
     resources.insert("identity".to_owned(), json!(identity));
     Json::Object(resources)
+}
+
+fn composite_resources(version: &str) -> Json {
+    let path = format!("/services/data/{version}/composite");
+    json!({
+        "tree": format!("{path}/tree"),
+        "batch": format!("{path}/batch"),
+        "sobjects": format!("{path}/sobjects"),
+        "graph": format!("{path}/graph"),
+    })
 }
 
 fn limits(org: &Org) -> Json {

@@ -1,6 +1,7 @@
 //! Stories against a served org, by plain HTTP.
 
 mod bulk;
+mod composites;
 mod control;
 mod garbage;
 mod oauth;

@@ -1,0 +1,82 @@
+//! Graphs of requests, each applied whole or not at all (dossier 2.7).
+
+use std::fmt::Write as _;
+
+use serde_json::{Value as Json, json};
+
+use super::{carried_out, named_once, text, written};
+use crate::simulator::salesforce::org::Org;
+use crate::simulator::salesforce::reply::Reply;
+use crate::simulator::salesforce::request::Asked;
+use crate::simulator::salesforce::rest::{malformed_json, members, not_found, version_number};
+
+/// Graphs of one call, and requests of all of them.
+const MOST: (usize, usize) = (75, 500);
+
+/// From this version on there are graphs.
+const SINCE: u32 = 50;
+
+/// Answers `POST composite/graph`.
+pub(super) fn answer(org: &mut Org, asked: &Asked, version: &str, user: &str) -> Reply {
+    if version_number(version).is_none_or(|number| number < SINCE) {
+        return not_found();
+    }
+    let body = match members(asked) {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let Some(graphs) = body.get("graphs").and_then(Json::as_array) else {
+        return malformed_json("The Value for field graphs is missing or no array");
+    };
+    if let Err(reply) = checked(graphs) {
+        return reply;
+    }
+    let mut results = String::new();
+    for graph in graphs {
+        let replies = carried_out(org, asked, version, user, requests(graph), true);
+        let is_successful = replies.iter().all(|(_, reply)| reply.status < 400);
+        if !results.is_empty() {
+            results.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(
+            results,
+            "{{\"graphId\":{},\"graphResponse\":{},\"isSuccessful\":{is_successful}}}",
+            json!(text(graph, "graphId")),
+            written(&replies)
+        );
+    }
+    Reply::raw_json(format!("{{\"graphs\":[{results}]}}"))
+}
+
+fn checked(graphs: &[Json]) -> Result<(), Reply> {
+    let nodes: usize = graphs.iter().map(|graph| requests(graph).len()).sum();
+    if graphs.len() > MOST.0 || nodes > MOST.1 {
+        let message = format!("Limit reached: at most {} graphs with {} nodes in all", MOST.0, MOST.1);
+        return Err(Reply::error(400, "LIMIT_EXCEEDED", &message));
+    }
+    let mut names = std::collections::HashSet::new();
+    for graph in graphs {
+        let name = text(graph, "graphId");
+        if name.is_empty() || !names.insert(name) {
+            return Err(malformed_json(&format!("graphId '{name}' must be given and occur once")));
+        }
+        named_once(requests(graph))?;
+        if let Some(request) = requests(graph).iter().find(|request| !is_of_records(request)) {
+            let message = format!("A graph takes requests on sobjects only: {}", text(request, "url"));
+            return Err(Reply::error(400, "INVALID_INPUT", &message));
+        }
+    }
+    Ok(())
+}
+
+fn requests(graph: &Json) -> &[Json] {
+    graph.get("compositeRequest").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether a request is for records, by id or external id.
+fn is_of_records(request: &Json) -> bool {
+    let path = text(request, "url").split('?').next().unwrap_or_default();
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).skip(3);
+    parts.next() == Some("sobjects") && parts.next().is_some()
+}
