@@ -114,7 +114,7 @@ pub(super) enum Item {
     },
     /// `TYPEOF Owner WHEN User THEN Email ELSE Name END`.
     TypeOf(Box<TypeOf>),
-    /// A function of a group; without one a part of a date that is grouped by.
+    /// A function of a group; without one what is grouped by, a part of a date or under another name.
     Aggregate {
         function: Option<Function>,
         path: Path,

@@ -155,7 +155,11 @@ impl Parser<'_> {
         let before = self.at;
         let path = self.path()?;
         if !self.try_symbol("(") {
-            return Ok(Some(Item::Field(path)));
+            // Only what is grouped by may have another name: elsewhere it is refused like what is not grouped by.
+            return Ok(Some(match self.alias(&["FROM"])? {
+                None => Item::Field(path),
+                alias => Item::Aggregate { function: None, path, alias },
+            }));
         }
         match path.text.to_ascii_uppercase().as_str() {
             "FIELDS" => {
