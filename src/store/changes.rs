@@ -10,7 +10,7 @@ use crate::sync::Value;
 
 /// One field of a journal row.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(into = "StoredFieldChange", from = "StoredFieldChange")]
 pub struct FieldChange {
     /// Field name on the side that was written.
     pub field: String,
@@ -23,8 +23,40 @@ pub struct FieldChange {
     /// What decided.
     pub rule: String,
     /// The app's value that a CRM write was made from: its base, once the write is known to be applied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_app: Option<Value>,
+}
+
+/// The same as it is stored. A first load writes a row for every record, most fields of which were empty and have one name:
+/// what says nothing is left out.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredFieldChange {
+    app_field: String,
+    /// Left out where it is the app field's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// Left out where it is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Value,
+    after: Value,
+    rule: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from_app: Option<Value>,
+}
+
+impl From<FieldChange> for StoredFieldChange {
+    fn from(change: FieldChange) -> Self {
+        let FieldChange { field, app_field, before, after, rule, from_app } = change;
+        let field = (field != app_field).then_some(field);
+        StoredFieldChange { app_field, field, before, after, rule, from_app }
+    }
+}
+
+impl From<StoredFieldChange> for FieldChange {
+    fn from(stored: StoredFieldChange) -> Self {
+        let StoredFieldChange { app_field, field, before, after, rule, from_app } = stored;
+        FieldChange { field: field.unwrap_or_else(|| app_field.clone()), app_field, before, after, rule, from_app }
+    }
 }
 
 /// A journal row to write.

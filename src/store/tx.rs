@@ -121,6 +121,12 @@ impl WorkspaceTx {
         Ok(())
     }
 
+    /// Commits without waiting for the disk: a commit that waits follows and takes this one along, or both are lost.
+    pub async fn commit_ahead(mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(self.connection()).await?;
+        self.commit().await
+    }
+
     /// Commits.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)

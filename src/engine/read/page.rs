@@ -56,7 +56,7 @@ pub(super) async fn store(
             let batch = first.write(step, &mut tx, context).await?;
             // The position stays: where only this part is stored the page is read again, and these records rest.
             let (version, _) = note(step, &mut tx, batch, step.run.version, &step.position).await?;
-            tx.commit().await?;
+            tx.commit_ahead().await?;
             // Where the second has given up nobody listens.
             let _ = tell.send(version);
             Ok::<(), StepError>(())
