@@ -3,12 +3,16 @@
 //! Must not know: anything of Crosstie. A shared type would hide a shared mistake. Invariant: a change is on disk before it
 //! is answered; ids, tokens and stamps come from the seed and the clock that is passed in.
 
+mod asked;
+mod commands;
 mod control;
 pub mod hubspot;
 mod journal;
 mod net;
+mod reply;
 pub mod salesforce;
 pub mod seed;
+mod skin;
 
 use std::path::PathBuf;
 use std::sync::Arc;

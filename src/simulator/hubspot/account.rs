@@ -5,8 +5,9 @@ use serde_json::{Value as Json, json};
 use super::PORTAL_ID;
 use super::catalog::{OWNERS, Owner};
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::{Asked, Family, Route};
+use super::request::{Family, Route};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Answers owners, schemas and account information.
 pub(super) fn answer(asked: &Asked, route: &Route) -> Result<Reply, Refusal> {

@@ -8,10 +8,11 @@ use super::links::{End, Label, Mask, relation};
 use super::objects::type_of;
 use super::portal::Portal;
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::{Asked, Route, Tree};
+use super::request::{Route, Tree};
 use super::schema::TYPES;
 use super::world::World;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Associations of one page.
 const PAGE: usize = 500;

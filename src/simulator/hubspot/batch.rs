@@ -8,12 +8,12 @@ use super::associations::id_of;
 use super::objects::{self, resolve};
 use super::portal::Portal;
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::Asked;
 use super::schema::TYPES;
 use super::shape::{self, Wanted};
 use super::stamps::iso;
 use super::world::World;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Most inputs of a batch.
 const MOST: usize = 100;

@@ -7,9 +7,9 @@ use super::links::Label;
 use super::objects::type_of;
 use super::portal::Portal;
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::Asked;
 use super::world::World;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Labels of an account's own for one pair of types.
 const OWN: usize = 10;

@@ -15,7 +15,6 @@ mod portal;
 mod properties;
 mod record;
 mod refusal;
-mod reply;
 mod request;
 mod schema;
 mod scopes;
@@ -27,24 +26,19 @@ mod values;
 mod world;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use axum::Router;
-use axum::body::to_bytes;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::response::Response;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use tokio::net::TcpListener;
-use tower_http::decompression::RequestDecompressionLayer;
 
-use super::control::{Fault, FaultKind};
-use super::net::{Cut, CuttableListener};
+use super::asked::Asked;
+use super::commands::{Commanded, Edit, Limits, Settings};
+use super::reply::Reply;
+use super::skin::{Desk, Shared, Skin};
 use super::{Clock, SimulatorError, SimulatorOptions};
-use portal::{Limited, Portal, Seen};
+use portal::{Limited, Portal};
 use refusal::Refusal;
-use reply::Reply;
-use request::{Asked, Family, Route};
+use request::{Family, Route, operation};
+use world::Savepoint;
 
 /// Id of the account.
 const PORTAL_ID: u64 = 48_011_001;
@@ -52,25 +46,17 @@ const PORTAL_ID: u64 = 48_011_001;
 /// Id of the registered application.
 const APP_ID: u64 = 2_004_801;
 
-/// Largest body, bytes.
-const LARGEST_BODY: usize = 20 << 20;
-
 /// Most bytes of an address (dossier 2.2).
 const LONGEST_ADDRESS: usize = 16_200;
 
-/// Requests that the page shows.
-const RECENT: usize = 20;
-
 /// A simulated account.
-#[derive(Clone)]
-pub struct HubspotSimulator {
-    portal: Arc<Mutex<Portal>>,
-}
+#[derive(Debug, Clone)]
+pub struct HubspotSimulator(Shared<Portal>);
 
 impl HubspotSimulator {
     /// Opens the account that is kept in the options' folder, else makes one from the seed.
     pub fn open(options: &SimulatorOptions, clock: Clock) -> Result<Self, SimulatorError> {
-        Ok(HubspotSimulator { portal: Arc::new(Mutex::new(Portal::open(options, clock)?)) })
+        Ok(HubspotSimulator(Shared::new(Portal::open(options, clock)?)))
     }
 
     /// Serves the account until `shutdown`.
@@ -79,128 +65,163 @@ impl HubspotSimulator {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let router = Router::new().fallback(handle).with_state(self).layer(RequestDecompressionLayer::new());
-        let service = router.into_make_service_with_connect_info::<Cut>();
-        axum::serve(CuttableListener(listener), service).with_graceful_shutdown(shutdown).await
-    }
-
-    fn portal(&self) -> MutexGuard<'_, Portal> {
-        self.portal.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.serve(listener, shutdown).await
     }
 }
 
-async fn handle(
-    State(simulator): State<HubspotSimulator>,
-    ConnectInfo(cut): ConnectInfo<Cut>,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
-    let too_long = parts.uri.path_and_query().is_some_and(|path| path.as_str().len() > LONGEST_ADDRESS);
-    let body = to_bytes(body, LARGEST_BODY).await;
-    let asked = Asked {
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers,
-        body: body.as_ref().map(|body| body.to_vec()).unwrap_or_default(),
-    };
-    if asked.path == "/" || asked.path.starts_with("/_simulator") {
-        return simulator.kept(|portal| control::answer(portal, &asked)).into_response();
+impl Skin for Portal {
+    const LARGEST_BODY: usize = 20 << 20;
+    const CHARSET: &'static str = "utf-8";
+    type Savepoint = Savepoint;
+
+    fn operation(asked: &Asked) -> &'static str {
+        operation(asked)
     }
-    let (arrived, fault, limited) = simulator.arrive(&asked);
-    if let Some(delay) = fault.as_ref().filter(|fault| fault.fault == FaultKind::Delay) {
-        tokio::time::sleep(Duration::from_millis(delay.delay_ms.unwrap_or_default())).await;
+
+    fn is_consent(asked: &Asked) -> bool {
+        asked.path.starts_with("/oauth/") && asked.path.trim_end_matches('/').ends_with("/authorize")
     }
-    let lost = fault.as_ref().is_some_and(|fault| fault.fault == FaultKind::LostResponse);
-    let reply = match simulator.instead(&asked, fault.as_ref(), limited) {
-        Some(Instead::Cut) => {
-            cut.now();
-            Reply::empty(500)
+
+    fn shown(asked: &Asked) -> String {
+        if asked.path.starts_with("/oauth/") {
+            let known: Vec<&str> = asked.path.split('/').take(4).collect();
+            return known.join("/");
         }
-        Some(Instead::Reply(reply)) => reply,
-        None if body.is_err() => Reply::html(413, "<h1>413 Payload Too Large</h1>"),
-        None if too_long => Reply::html(414, "<h1>414 Request-URI Too Large</h1>"),
-        None => simulator.kept(|portal| answer(portal, &asked)),
-    };
-    if lost {
-        cut.now();
+        asked.address()
     }
-    simulator.leave(&asked, reply, arrived, lost).into_response()
-}
 
-enum Instead {
-    Cut,
-    Reply(Reply),
-}
+    fn too_long(_: &Asked, address: usize) -> Option<Reply> {
+        (address > LONGEST_ADDRESS).then(|| Reply::html(414, "<h1>414 Request-URI Too Large</h1>"))
+    }
 
-impl HubspotSimulator {
-    /// Works on the account and has what changed on disk before the answer.
-    fn kept(&self, work: impl FnOnce(&mut Portal) -> Reply) -> Reply {
-        let mut portal = self.portal();
-        portal.tick();
-        let before = portal.world.savepoint();
-        let reply = work(&mut portal);
-        match portal.keep() {
-            Ok(()) => reply,
-            Err(_) => {
-                portal.world.roll_back(before);
-                Refusal::new(500, "", "the simulator's disk is full or gone").reply(&portal.correlation())
-            }
+    fn body_refused() -> Reply {
+        Reply::html(413, "<h1>413 Payload Too Large</h1>")
+    }
+
+    fn admit(&mut self, asked: &Asked) -> Option<Reply> {
+        self.count_call(operation(asked)).map(|limited| too_many(limited, &self.correlation()))
+    }
+
+    fn rate_limited(&self, asked: &Asked) -> Reply {
+        too_many(own_limit(asked), &self.correlation())
+    }
+
+    fn with_status(&self, asked: &Asked, status: u16) -> Reply {
+        with_status(status, own_limit(asked), &self.correlation())
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Reply {
+        if asked.path.starts_with("/oauth/") {
+            return oauth::answer(self, asked);
         }
+        let answered = route(self, asked);
+        answered.unwrap_or_else(|refusal| refusal.reply(&self.correlation()))
     }
 
-    /// Counts a request that reaches the CRM side; tells when, its fault, and which limit refuses it.
-    fn arrive(&self, asked: &Asked) -> (i64, Option<Fault>, Option<Limited>) {
-        let mut portal = self.portal();
-        let operation = asked.operation();
-        portal.stats.count(operation);
-        portal.arrived += 1;
-        let fault = portal.faults.meet(operation, &asked.method, &asked.path, asked.is_consent());
-        let limited = if operation == "token" { None } else { portal.admit(operation) };
-        (portal.now(), fault, limited)
-    }
-
-    /// What is answered instead of the truth, if anything.
-    fn instead(&self, asked: &Asked, fault: Option<&Fault>, limited: Option<Limited>) -> Option<Instead> {
-        let portal = self.portal();
-        let correlation = portal.correlation();
-        let own = if asked.operation() == "search" { Limited::Search } else { Limited::Burst };
-        match fault.map(|fault| (fault.fault, fault.status)) {
-            Some((FaultKind::Reset, _)) => Some(Instead::Cut),
-            Some((FaultKind::RateLimit, _)) => Some(Instead::Reply(too_many(own, &correlation))),
-            Some((FaultKind::Garbage, _)) => {
-                Some(Instead::Reply(Reply::html(200, "<html><body><h1>Down for maintenance</h1></body></html>")))
-            }
-            Some((FaultKind::Status, status)) => {
-                Some(Instead::Reply(with_status(status.unwrap_or(500), own, &correlation)))
-            }
-            _ => limited.map(|limited| Instead::Reply(too_many(limited, &correlation))),
-        }
-    }
-
-    fn leave(&self, asked: &Asked, reply: Reply, arrived: i64, lost: bool) -> Reply {
-        let mut portal = self.portal();
-        let at = portal.now();
-        let seen = Seen {
-            at: arrived,
-            method: asked.method.clone(),
-            path: asked.shown(),
-            status: reply.status,
-            lost,
-            took_ms: at - arrived,
-        };
-        if portal.recent.len() >= RECENT {
-            portal.recent.pop_front();
-        }
-        portal.recent.push_back(seen);
-        let operation = asked.operation();
-        let correlation = portal.correlation();
-        let reply = reply.with("date", stamps::http_date(at)).with("x-hubspot-correlation-id", correlation);
+    fn marked(&self, asked: &Asked, reply: Reply) -> Reply {
+        let operation = operation(asked);
+        let at = stamps::http_date(self.now());
+        let reply = reply.with("date", at).with("x-hubspot-correlation-id", self.correlation());
         if operation == "token" || operation == "search" || reply.status >= 400 {
             return reply;
         }
-        limit_headers(&portal, reply)
+        limit_headers(self, reply)
     }
+
+    fn tick(&mut self) {
+        Portal::tick(self);
+    }
+
+    fn savepoint(&self) -> Savepoint {
+        self.world.savepoint()
+    }
+
+    fn roll_back(&mut self, to: Savepoint) {
+        self.world.roll_back(to);
+    }
+
+    fn keep(&mut self) -> std::io::Result<()> {
+        Portal::keep(self)
+    }
+
+    fn unkept(&self) -> Reply {
+        Refusal::new(500, "", "the simulator's disk is full or gone").reply(&self.correlation())
+    }
+}
+
+impl Commanded for Portal {
+    fn desk(&mut self) -> &mut Desk {
+        &mut self.desk
+    }
+
+    fn now(&self) -> i64 {
+        Portal::now(self)
+    }
+
+    fn set_clock(&mut self, at: i64) {
+        Portal::set_clock(self, at);
+    }
+
+    fn page(&mut self, asked: &Asked) -> Reply {
+        if asked.method == "POST" { page::done(self, asked) } else { page::answer(self, asked) }
+    }
+
+    fn living(&self) -> Map<String, Json> {
+        control::living(self)
+    }
+
+    fn records(&self, object: &str) -> Option<String> {
+        control::records(self, object)
+    }
+
+    fn granted(&mut self, _: &Asked, scope: Option<String>, expires_in: Option<i64>) -> Json {
+        oauth::granted(self, scope.as_deref(), expires_in)
+    }
+
+    fn expire_tokens(&mut self) {
+        oauth::expire_tokens(self);
+    }
+
+    fn revoke_grants(&mut self) {
+        oauth::revoke_grants(self);
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.small.settings
+    }
+
+    fn set_settings(&mut self, settings: Settings) -> Result<(), &'static str> {
+        if settings.refresh_idle_days.is_some() {
+            return Err("refresh tokens of this CRM do not age (dossier 1)");
+        }
+        Portal::set_settings(self, settings);
+        Ok(())
+    }
+
+    fn limits(&self) -> Limits {
+        self.small.limits
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        Portal::set_limits(self, limits);
+    }
+
+    fn edit(&mut self, wanted: Edit) -> Result<Reply, Reply> {
+        control::edited(self, &wanted)
+    }
+
+    fn options(&self) -> &SimulatorOptions {
+        Portal::options(self)
+    }
+
+    fn reset(&mut self, options: &SimulatorOptions) -> Result<(), SimulatorError> {
+        Portal::reset(self, options)
+    }
+}
+
+/// The limit that a request would meet first.
+fn own_limit(asked: &Asked) -> Limited {
+    if operation(asked) == "search" { Limited::Search } else { Limited::Burst }
 }
 
 /// What is left of the limits (dossier 6); searches tell nothing.
@@ -261,14 +282,6 @@ fn with_status(status: u16, own: Limited, correlation: &str) -> Reply {
         status => Refusal::new(status, "", "internal error"),
     };
     refusal.reply(correlation)
-}
-
-fn answer(portal: &mut Portal, asked: &Asked) -> Reply {
-    if asked.path.starts_with("/oauth/") {
-        return oauth::answer(portal, asked);
-    }
-    let answered = route(portal, asked);
-    answered.unwrap_or_else(|refusal| refusal.reply(&portal.correlation()))
 }
 
 fn route(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {

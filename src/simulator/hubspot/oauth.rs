@@ -11,10 +11,10 @@ use super::catalog::OWNERS;
 use super::page::{self, escape};
 use super::portal::{Code, Grant, Portal, Token};
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::{Asked, decoded};
 use super::scopes::KNOWN;
 use super::{APP_ID, PORTAL_ID};
+use crate::simulator::asked::{Asked, decoded};
+use crate::simulator::reply::Reply;
 
 /// The registered client.
 const CLIENT: (&str, &str) = ("crosstie-demo", "crosstie-demo-secret");

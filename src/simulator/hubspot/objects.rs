@@ -7,12 +7,13 @@ use super::batch;
 use super::portal::Portal;
 use super::record::By;
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::{Asked, Route};
+use super::request::Route;
 use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES, type_named};
 use super::search;
 use super::shape::{self, Wanted};
 use super::world::World;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Answers what is under `objects`.
 pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Result<Reply, Refusal> {

@@ -9,10 +9,10 @@ use super::control;
 use super::oauth;
 use super::portal::Portal;
 use super::record::Record;
-use super::reply::Reply;
-use super::request::Asked;
 use super::schema::{COMPANIES, CONTACTS, DEALS, NOTES, TYPES, type_named};
 use super::shape;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Both simulators look alike.
 const STYLE: &str = include_str!("../salesforce/page/page.css");
@@ -131,7 +131,7 @@ fn overview(portal: &Portal) -> String {
          <th scope=\"col\" class=\"r wide\">Archived</th><th></th></tr></thead><tbody>",
         portal.world.tables.iter().map(|table| table.living).sum::<usize>(),
         super::PORTAL_ID,
-        portal.faults.rules().len(),
+        portal.desk.faults.rules().len(),
         button("reset", "Reset world"),
         portal.small.seed,
     );
@@ -176,14 +176,14 @@ fn requests(body: &mut String, portal: &Portal) {
     let _ = write!(
         body,
         "<section class=\"card\"><header class=\"card-head\"><h2>Requests</h2><span class=\"small\">{} since start</span></header>",
-        portal.arrived
+        portal.desk.arrived
     );
-    if portal.recent.is_empty() {
+    if portal.desk.recent.is_empty() {
         body.push_str("<p class=\"card-body small\">Nobody has asked anything yet.</p></section>");
         return;
     }
     body.push_str("<ol class=\"lines\">");
-    for seen in portal.recent.iter().rev() {
+    for seen in portal.desk.recent.iter().rev() {
         let (class, status) = match (seen.lost, seen.status) {
             (true, _) => ("bad", "lost".to_owned()),
             (false, status @ 400..) => ("bad", status.to_string()),

@@ -8,9 +8,10 @@ use super::catalog::{Pipeline, Stage};
 use super::objects::type_of;
 use super::portal::Portal;
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::{Asked, Route};
+use super::request::Route;
 use super::schema::DEALS;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Answers what is under `pipelines`.
 pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Result<Reply, Refusal> {

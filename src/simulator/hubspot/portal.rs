@@ -1,6 +1,6 @@
 //! The account with everything around its records: tokens, limits, clock, faults, statistics, and their keeping on disk.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,10 @@ use super::schema::{Group, Property, TYPES};
 use super::seeding;
 use super::stamps::DAY_MS;
 use super::world::World;
-use crate::simulator::control::{Burst, BurstWindow, Faults, Stats};
+use crate::simulator::commands::{Limits, Settings};
+use crate::simulator::control::{Burst, BurstWindow};
 use crate::simulator::journal::Journal;
+use crate::simulator::skin::Desk;
 use crate::simulator::{Clock, SimulatorError, SimulatorOptions};
 
 /// Requests in ten seconds (dossier 6: an application of the marketplace).
@@ -23,6 +25,9 @@ const BURST: Burst = Burst { count: 110, per_ms: 10_000 };
 
 /// Searches in a second, of the whole account (dossier 6).
 const SEARCH: Burst = Burst { count: 5, per_ms: 1000 };
+
+/// What a new account allows.
+const LIMITS: Limits = Limits { daily: None, burst: Some(BURST), search: Some(SEARCH) };
 
 /// Archived records stay in the bin for so long (dossier 9).
 const BIN_MS: i64 = 90 * DAY_MS;
@@ -57,37 +62,6 @@ pub(super) struct Code {
     pub expires_at: i64,
 }
 
-/// What the control interface sets. HubSpot keeps refresh tokens, asks for no PKCE, and gives 30 minutes (dossier 1).
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub(super) struct Settings {
-    pub rotation: bool,
-    pub pkce_required: bool,
-    pub session_seconds: i64,
-    pub search_lag_ms: i64,
-    pub bulk_delay_ms: i64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings { rotation: false, pkce_required: false, session_seconds: 1800, search_lag_ms: 0, bulk_delay_ms: 0 }
-    }
-}
-
-/// What may be asked how often; none is without a limit.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Limits {
-    pub daily: Option<u64>,
-    pub burst: Option<Burst>,
-    pub search: Option<Burst>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { daily: None, burst: Some(BURST), search: Some(SEARCH) }
-    }
-}
-
 /// Everything small that must survive a restart.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -107,17 +81,6 @@ pub(super) struct Small {
     pub blocked: BTreeSet<String>,
 }
 
-/// A request as the page shows it.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub at: i64,
-    pub method: String,
-    pub path: String,
-    pub status: u16,
-    pub lost: bool,
-    pub took_ms: i64,
-}
-
 /// Which limit a request has met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limited {
@@ -130,13 +93,9 @@ pub(super) enum Limited {
 pub(super) struct Portal {
     pub world: World,
     pub small: Small,
-    pub stats: Stats,
-    pub faults: Faults,
+    pub desk: Desk,
     pub window: BurstWindow,
     pub search_window: BurstWindow,
-    pub recent: VecDeque<Seen>,
-    /// Requests since the start.
-    pub arrived: u64,
     options: SimulatorOptions,
     clock: Clock,
     journal: Journal,
@@ -150,13 +109,10 @@ impl Portal {
     pub(super) fn open(options: &SimulatorOptions, clock: Clock) -> Result<Self, SimulatorError> {
         let mut portal = Portal {
             world: World::default(),
-            small: Small { seed: options.seed, ..Small::default() },
-            stats: Stats::default(),
-            faults: Faults::new(options.seed),
+            small: Small { seed: options.seed, limits: LIMITS, ..Small::default() },
+            desk: Desk::new(options.seed),
             window: BurstWindow::default(),
             search_window: BurstWindow::default(),
-            recent: VecDeque::new(),
-            arrived: 0,
             options: options.clone(),
             clock,
             journal: Journal::none(),
@@ -174,7 +130,7 @@ impl Portal {
             seeding::fill(&mut portal.world, options, now);
         }
         if options.no_limits {
-            portal.small.limits = Limits { daily: None, burst: None, search: None };
+            portal.small.limits = Limits::default();
         }
         portal.world.take_unwritten();
         portal.world.lags = portal.small.settings.search_lag_ms > 0;
@@ -247,9 +203,7 @@ impl Portal {
         let limits = self.small.limits;
         self.world = World::default();
         self.small = Small { seed: options.seed, limits, ..Small::default() };
-        self.stats.clear();
-        self.faults = Faults::new(options.seed);
-        self.recent.clear();
+        self.desk.clear(options.seed);
         self.window = BurstWindow::default();
         self.search_window = BurstWindow::default();
         let now = self.now();
@@ -259,8 +213,27 @@ impl Portal {
         if path.as_os_str().is_empty() { Ok(()) } else { self.compact(path) }
     }
 
+    /// Sets what the control interface has asked for.
+    pub(super) fn set_settings(&mut self, settings: Settings) {
+        self.world.lags = settings.search_lag_ms > 0;
+        if !self.world.lags {
+            self.world.unseen.clear();
+        }
+        self.small.settings = settings;
+        self.touch();
+    }
+
+    /// Sets limits; what is used is forgotten.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.small.limits = limits;
+        self.small.used_today = 0;
+        self.window = BurstWindow::default();
+        self.search_window = BurstWindow::default();
+        self.touch();
+    }
+
     /// Counts a call against every limit that is for it; tells which refuses it.
-    pub(super) fn admit(&mut self, operation: &str) -> Option<Limited> {
+    pub(super) fn count_call(&mut self, operation: &str) -> Option<Limited> {
         let now = self.now();
         let limits = self.small.limits;
         if operation == "search" {
@@ -299,7 +272,7 @@ impl Portal {
 
     /// An id for an answer to be asked about.
     pub(super) fn correlation(&self) -> String {
-        let digest = self.digest(&format!("correlation:{}", self.arrived));
+        let digest = self.digest(&format!("correlation:{}", self.desk.arrived));
         let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
         format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
     }

@@ -6,9 +6,10 @@ use super::batch::{finished, inputs};
 use super::objects::type_of;
 use super::portal::Portal;
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::{Asked, Route};
+use super::request::Route;
 use super::schema::{Choice, Group, Property};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Unique properties of one type.
 const UNIQUE: usize = 10;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::reply::Reply;
+use crate::simulator::reply::Reply;
 
 /// Why a request, or one input of a batch, is refused.
 #[derive(Debug, Clone)]

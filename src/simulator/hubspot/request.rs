@@ -1,19 +1,9 @@
-//! A request, read to its end, where its path goes, and the operation that it counts as.
+//! What HubSpot reads in a request, where its path goes, and the operation that it counts as.
 
-use axum::http::HeaderMap;
 use serde_json::{Map, Value as Json};
 
 use super::refusal::Refusal;
-
-/// A request.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Asked {
-    pub method: String,
-    pub path: String,
-    pub query: String,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
+use crate::simulator::asked::{Asked, decoded};
 
 /// Which family of the API a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,16 +79,6 @@ impl Route {
 }
 
 impl Asked {
-    /// Parameters of the address.
-    pub(super) fn query_pairs(&self) -> impl Iterator<Item = (String, String)> {
-        url::form_urlencoded::parse(self.query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned()))
-    }
-
-    /// A parameter of the address.
-    pub(super) fn query(&self, name: &str) -> Option<String> {
-        self.query_pairs().find(|(given, _)| given == name).map(|(_, value)| value)
-    }
-
     /// A list in the address, repeated or joined by commas (dossier 2.2).
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let lists = self.query_pairs().filter(|(given, _)| given == name).map(|(_, value)| value);
@@ -125,11 +105,6 @@ impl Asked {
         }
     }
 
-    /// A member of a form body, or of the address (v1 tolerates that).
-    pub(super) fn form(&self, name: &str) -> Option<String> {
-        url::form_urlencoded::parse(&self.body).find(|(given, _)| given == name).map(|(_, value)| value.into_owned())
-    }
-
     /// The body as a JSON object.
     pub(super) fn members(&self) -> Result<Map<String, Json>, Refusal> {
         match self.json()? {
@@ -151,20 +126,9 @@ impl Asked {
         })
     }
 
-    /// A header as text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
     /// The bearer token.
     pub(super) fn bearer(&self) -> Option<&str> {
-        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    }
-
-    /// Scheme and host that the request was sent to.
-    pub(super) fn origin(&self) -> String {
-        format!("http://{}", self.header("host").unwrap_or("127.0.0.1"))
+        self.token(&["bearer"])
     }
 
     /// The same address from another place in a list (dossier 12.1: absolute, with every parameter).
@@ -174,79 +138,56 @@ impl Asked {
         query.append_pair("after", after);
         format!("{}{}?{}", self.origin(), self.path, query.finish())
     }
+}
 
-    /// Whether it is for the page where a person allows or denies.
-    pub(super) fn is_consent(&self) -> bool {
-        self.path.starts_with("/oauth/") && self.path.trim_end_matches('/').ends_with("/authorize")
+/// The operation that the statistics count a request as (the control interface's list).
+pub(super) fn operation(asked: &Asked) -> &'static str {
+    if asked.path.starts_with("/oauth/") {
+        return "token";
     }
-
-    /// Its address as a person may see it: without what a token endpoint is told.
-    pub(super) fn shown(&self) -> String {
-        if self.path.starts_with("/oauth/") {
-            let known: Vec<&str> = self.path.split('/').take(4).collect();
-            return known.join("/");
-        }
-        if self.query.is_empty() {
-            return self.path.clone();
-        }
-        format!("{}?{}", self.path, self.query.chars().take(120).collect::<String>())
+    if asked.path.starts_with("/files/") {
+        return "files";
     }
-
-    /// The operation that the statistics count it as (the control interface's list).
-    pub(super) fn operation(&self) -> &'static str {
-        if self.path.starts_with("/oauth/") {
-            return "token";
-        }
-        if self.path.starts_with("/files/") {
-            return "files";
-        }
-        if self.path.starts_with("/webhooks") {
-            return "webhooks";
-        }
-        let Some(route) = Route::of(&self.path) else { return "other" };
-        match route.family {
-            Family::Objects => self.object_operation(&route.texts()),
-            Family::Associations => {
-                let reads = self.method == "GET" || self.path.trim_end_matches('/').ends_with("/batch/read");
-                if reads { "associations_read" } else { "associations_write" }
-            }
-            Family::Properties => "properties",
-            Family::Owners => "owners",
-            Family::Pipelines => "pipelines",
-            Family::Account => "account",
-            Family::Schemas => "other",
-        }
+    if asked.path.starts_with("/webhooks") {
+        return "webhooks";
     }
-
-    fn object_operation(&self, parts: &[&str]) -> &'static str {
-        match (self.method.as_str(), parts) {
-            ("GET", [_]) => "list",
-            (_, [_]) => "create",
-            (_, [_, "search"]) => "search",
-            (_, [_, "merge"]) => "update",
-            (_, [_, "gdpr-delete"]) => "archive",
-            (_, [_, "batch", verb]) => match *verb {
-                "read" => "batch_read",
-                "create" => "batch_create",
-                "update" => "batch_update",
-                "upsert" => "batch_upsert",
-                "archive" => "batch_archive",
-                _ => "other",
-            },
-            ("GET", [_, _, "associations", ..]) => "associations_read",
-            (_, [_, _, "associations", ..]) => "associations_write",
-            ("GET", [_, _]) => "get",
-            ("PATCH", [_, _]) => "update",
-            ("DELETE", [_, _]) => "archive",
-            _ => "other",
+    let Some(route) = Route::of(&asked.path) else { return "other" };
+    match route.family {
+        Family::Objects => object_operation(asked, &route.texts()),
+        Family::Associations => {
+            let reads = asked.method == "GET" || asked.path.trim_end_matches('/').ends_with("/batch/read");
+            if reads { "associations_read" } else { "associations_write" }
         }
+        Family::Properties => "properties",
+        Family::Owners => "owners",
+        Family::Pipelines => "pipelines",
+        Family::Account => "account",
+        Family::Schemas => "other",
     }
 }
 
-/// A part of a path, decoded; a plus sign is itself.
-pub(super) fn decoded(part: &str) -> String {
-    let pair = format!("v={}", part.replace('+', "%2B").replace('&', "%26"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+fn object_operation(asked: &Asked, parts: &[&str]) -> &'static str {
+    match (asked.method.as_str(), parts) {
+        ("GET", [_]) => "list",
+        (_, [_]) => "create",
+        (_, [_, "search"]) => "search",
+        (_, [_, "merge"]) => "update",
+        (_, [_, "gdpr-delete"]) => "archive",
+        (_, [_, "batch", verb]) => match *verb {
+            "read" => "batch_read",
+            "create" => "batch_create",
+            "update" => "batch_update",
+            "upsert" => "batch_upsert",
+            "archive" => "batch_archive",
+            _ => "other",
+        },
+        ("GET", [_, _, "associations", ..]) => "associations_read",
+        (_, [_, _, "associations", ..]) => "associations_write",
+        ("GET", [_, _]) => "get",
+        ("PATCH", [_, _]) => "update",
+        ("DELETE", [_, _]) => "archive",
+        _ => "other",
+    }
 }
 
 #[cfg(test)]
@@ -254,7 +195,8 @@ mod tests {
     use super::*;
 
     fn operation(method: &str, path: &str) -> &'static str {
-        Asked { method: method.to_owned(), path: path.to_owned(), ..Asked::default() }.operation()
+        let asked = Asked { method: method.to_owned(), path: path.to_owned(), ..Asked::default() };
+        super::operation(&asked)
     }
 
     #[test]

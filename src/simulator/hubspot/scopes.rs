@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::portal::Portal;
 use super::refusal::Refusal;
-use super::request::{Asked, Family, Route};
+use super::request::{Family, Route};
 use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES, type_named};
 use super::stamps::iso;
+use crate::simulator::asked::Asked;
 
 /// What an application may ask for.
 pub(super) const KNOWN: [&str; 22] = [

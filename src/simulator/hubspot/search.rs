@@ -11,12 +11,12 @@ use serde_json::{Value as Json, json};
 use super::portal::Portal;
 use super::record::Record;
 use super::refusal::Refusal;
-use super::reply::Reply;
-use super::request::Asked;
 use super::schema::TYPES;
 use super::shape::{self, Wanted};
 use super::stamps::instant;
 use super::world::World;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Longest body, characters.
 const LONGEST: usize = 3000;

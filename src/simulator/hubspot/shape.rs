@@ -8,10 +8,10 @@ use super::PORTAL_ID;
 use super::catalog::Stage;
 use super::links::{self, relation};
 use super::record::{Record, Source};
-use super::request::Asked;
 use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES};
 use super::stamps::iso;
 use super::world::World;
+use crate::simulator::asked::Asked;
 
 /// Associations of one type that a record shows at once.
 const SHOWN: usize = 500;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::simulator::commands;
 
 /// When every story begins.
 const NOW: i64 = 1_790_000_020_000;
@@ -42,9 +43,9 @@ impl Account {
         let asked = Asked { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), headers, body };
         self.portal.tick();
         let reply = if path.starts_with("/_simulator") {
-            control::answer(&mut self.portal, &asked)
+            commands::answer(&mut self.portal, &asked)
         } else {
-            answer(&mut self.portal, &asked)
+            self.portal.answer(&asked)
         };
         self.portal.keep().expect("room");
         (reply.status, serde_json::from_str(&reply.body).unwrap_or(Json::Null))

@@ -11,9 +11,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::ids::{Id, record_id};
 use super::org::Org;
-use super::reply::Reply;
-use super::request::Asked;
 use super::rest::{members, not_allowed, not_found, stamp, version_number};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Milliseconds that a job stays after its end (dossier 3.3).
 const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;

@@ -7,14 +7,14 @@ use serde_json::{Map, Value as Json, json};
 use super::ids::Id;
 use super::org::Org;
 use super::records::id_in;
-use super::reply::Reply;
-use super::request::Asked;
 use super::rest::{malformed_json, members, not_allowed, not_found};
 use super::rows::Rows;
 use super::schema::{Object, object_named};
 use super::soql;
 use super::validate::{self, RecordError};
 use super::world::World;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Records of one call.
 const MOST: usize = 200;

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
-use super::reply::Reply;
-use super::request::Asked;
 use super::rest::{malformed_json, members, not_allowed, not_found, route};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Requests of one call, and how many of them may be queries or collections.
 const MOST: (usize, usize) = (25, 5);

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::org::{Code, Grant, Org, Token};
 use super::page::{self, escape};
-use super::reply::Reply;
-use super::request::Asked;
 use super::seeding::user_id;
+use crate::simulator::asked::Asked;
 use crate::simulator::control::Burst;
+use crate::simulator::reply::Reply;
 
 /// The registered client.
 const CLIENT: (&str, &str) = ("crosstie-demo", "crosstie-demo-secret");
@@ -314,7 +314,7 @@ fn introspect(org: &Org, asked: &Asked) -> Reply {
 }
 
 fn userinfo(org: &Org, asked: &Asked) -> Reply {
-    let Some(user) = asked.bearer().and_then(|token| org.user_of(&token).map(str::to_owned)) else {
+    let Some(user) = asked.session().and_then(|token| org.user_of(token).map(str::to_owned)) else {
         return Reply::html(403, "Bad_OAuth_Token");
     };
     let origin = asked.origin();
@@ -328,7 +328,7 @@ fn userinfo(org: &Org, asked: &Asked) -> Reply {
 }
 
 fn identity(org: &Org, asked: &Asked, path: &str) -> Reply {
-    let Some(token) = asked.bearer().or_else(|| asked.query("oauth_token")) else {
+    let Some(token) = asked.session().map(str::to_owned).or_else(|| asked.query("oauth_token")) else {
         return Reply::html(403, "Missing_OAuth_Token");
     };
     let Some(user) = org.user_of(&token).map(str::to_owned) else { return Reply::html(403, "Bad_OAuth_Token") };

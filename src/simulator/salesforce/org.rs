@@ -1,6 +1,6 @@
 //! The org with everything around its records: tokens, limits, clock, faults, statistics, and their keeping on disk.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,8 +16,10 @@ use super::security::FieldSecurity;
 use super::seeding;
 use super::soql::Statement;
 use super::world::{By, Record, World};
-use crate::simulator::control::{Burst, BurstWindow, Faults, Stats};
+use crate::simulator::commands::{Limits, Settings};
+use crate::simulator::control::BurstWindow;
 use crate::simulator::journal::Journal;
+use crate::simulator::skin::Desk;
 use crate::simulator::{Clock, SimulatorError, SimulatorOptions};
 
 /// Calls a day where nothing else is set (dossier 5).
@@ -38,6 +40,9 @@ const CURSOR_MS: i64 = 2 * DAY_MS;
 
 /// Cursors kept at once; the oldest goes first.
 const CURSORS: usize = 1000;
+
+/// What a new org allows.
+const LIMITS: Limits = Limits { daily: Some(DAILY), burst: None, search: None };
 
 /// An access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -73,32 +78,6 @@ pub(super) struct Code {
     pub expires_at: i64,
 }
 
-/// What the control interface sets.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub(super) struct Settings {
-    pub rotation: bool,
-    pub pkce_required: bool,
-    pub session_seconds: i64,
-    pub search_lag_ms: i64,
-    pub bulk_delay_ms: i64,
-    /// Days after which a refresh token that nobody used is dead (dossier 1.4); none is never.
-    pub refresh_idle_days: Option<i64>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            rotation: true,
-            pkce_required: true,
-            session_seconds: 7200,
-            search_lag_ms: 0,
-            bulk_delay_ms: 0,
-            refresh_idle_days: None,
-        }
-    }
-}
-
 /// Everything small that must survive a restart.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -110,8 +89,7 @@ pub(super) struct Small {
     pub grants: BTreeMap<u64, Grant>,
     pub codes: BTreeMap<String, Code>,
     pub serial: u64,
-    pub daily_allowed: Option<u64>,
-    pub burst: Option<Burst>,
+    pub limits: Limits,
     pub day: i64,
     pub used_today: u64,
     /// Last serials given out, so that the id of a purged record never comes again.
@@ -132,29 +110,14 @@ pub(super) struct Cursor {
     pub at: i64,
 }
 
-/// A request as the page shows it.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub at: i64,
-    pub method: String,
-    pub path: String,
-    pub status: u16,
-    pub lost: bool,
-    pub took_ms: i64,
-}
-
 /// The org.
 pub(super) struct Org {
     pub world: World,
     pub small: Small,
     pub cursors: BTreeMap<String, Cursor>,
     pub jobs: Jobs,
-    pub stats: Stats,
-    pub faults: Faults,
+    pub desk: Desk,
     pub window: BurstWindow,
-    pub recent: VecDeque<Seen>,
-    /// Requests since the start.
-    pub arrived: u64,
     /// Logins of the running hour.
     pub logins: BurstWindow,
     options: SimulatorOptions,
@@ -170,14 +133,11 @@ impl Org {
     pub(super) fn open(options: &SimulatorOptions, clock: Clock) -> Result<Self, SimulatorError> {
         let mut org = Org {
             world: World::default(),
-            small: Small { seed: options.seed, daily_allowed: Some(DAILY), ..Small::default() },
+            small: Small { seed: options.seed, limits: LIMITS, ..Small::default() },
             cursors: BTreeMap::new(),
             jobs: Jobs::default(),
-            stats: Stats::default(),
-            faults: Faults::new(options.seed),
+            desk: Desk::new(options.seed),
             window: BurstWindow::default(),
-            recent: VecDeque::new(),
-            arrived: 0,
             logins: BurstWindow::default(),
             options: options.clone(),
             clock,
@@ -193,10 +153,10 @@ impl Org {
         };
         if !restored {
             let now = org.now();
-            seeding::fill(&mut org.world, options.seed, options.accounts, options.contacts, options.opportunities, now);
+            seeding::fill(&mut org.world, options, now);
         }
         if options.no_limits {
-            org.small.daily_allowed = None;
+            org.small.limits = Limits::default();
         }
         org.world.take_unwritten();
         if let Some(path) = path {
@@ -274,26 +234,18 @@ impl Org {
         Ok(())
     }
 
-    /// A new world.
-    pub(super) fn reset(
-        &mut self,
-        seed: u64,
-        accounts: usize,
-        contacts: usize,
-        opportunities: usize,
-    ) -> Result<(), SimulatorError> {
-        let daily_allowed = self.small.daily_allowed;
+    /// A new world; the day's limit stays.
+    pub(super) fn reset(&mut self, options: &SimulatorOptions) -> Result<(), SimulatorError> {
+        let limits = Limits { daily: self.small.limits.daily, ..Limits::default() };
         self.world = World::default();
-        self.small = Small { seed, daily_allowed, ..Small::default() };
+        self.small = Small { seed: options.seed, limits, ..Small::default() };
         self.cursors.clear();
         self.jobs = Jobs::default();
-        self.stats.clear();
-        self.faults = Faults::new(seed);
-        self.recent.clear();
+        self.desk.clear(options.seed);
         self.logins = BurstWindow::default();
         self.window = BurstWindow::default();
         let now = self.now();
-        seeding::fill(&mut self.world, seed, accounts, contacts, opportunities, now);
+        seeding::fill(&mut self.world, options, now);
         self.world.take_unwritten();
         let path = self.journal.path().to_owned();
         if path.as_os_str().is_empty() { Ok(()) } else { self.compact(path) }
@@ -306,7 +258,7 @@ impl Org {
             self.small.day = day;
             self.small.used_today = 0;
         }
-        let admitted = self.small.daily_allowed.is_none_or(|allowed| self.small.used_today < allowed);
+        let admitted = self.small.limits.daily.is_none_or(|allowed| self.small.used_today < allowed);
         self.small.used_today += u64::from(admitted);
         self.count_is_written = false;
         admitted
@@ -315,7 +267,7 @@ impl Org {
     /// `Sforce-Limit-Info` of an answer.
     pub(super) fn limit_info(&self) -> String {
         // An org without a limit still has a number to show.
-        let allowed = self.small.daily_allowed.unwrap_or(5_000_000);
+        let allowed = self.small.limits.daily.unwrap_or(5_000_000);
         format!("api-usage={}/{allowed}", self.small.used_today)
     }
 

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 
 use super::org::Org;
-use super::reply::Reply;
-use super::request::Asked;
+use crate::simulator::asked::Asked;
 use crate::simulator::control::FaultKind;
+use crate::simulator::reply::Reply;
 
 pub(super) use actions::done;
 
@@ -117,7 +117,7 @@ fn overview(org: &Org) -> String {
     let mut body = String::new();
     let records = SHEETS.iter().filter_map(|sheet| org.world.table(sheet.object));
     let living = records.flat_map(|table| table.records.values()).filter(|record| !record.deleted);
-    let on = org.faults.rules().len();
+    let on = org.desk.faults.rules().len();
     let faults = match on {
         0 => "No faults are on.".to_owned(),
         1 => "One fault is on.".to_owned(),
@@ -177,20 +177,19 @@ fn objects(body: &mut String, org: &Org) {
 }
 
 fn requests(body: &mut String, org: &Org) {
-    let allowed =
-        org.small.daily_allowed.map_or("no limit".to_owned(), |allowed| format!("{} today", grouped(allowed)));
+    let allowed = org.small.limits.daily.map_or("no limit".to_owned(), |allowed| format!("{} today", grouped(allowed)));
     let _ = write!(
         body,
         "<section class=\"card\"><header class=\"card-head\"><h2>Requests</h2><span class=\"small\">{} since start · {} API calls of {allowed}</span></header>",
-        grouped(org.arrived),
+        grouped(org.desk.arrived),
         grouped(org.small.used_today),
     );
-    if org.recent.is_empty() {
+    if org.desk.recent.is_empty() {
         body.push_str("<p class=\"card-body small\">Nobody has asked anything yet.</p></section>");
         return;
     }
     body.push_str("<ol class=\"lines\">");
-    for seen in org.recent.iter().rev() {
+    for seen in org.desk.recent.iter().rev() {
         let (status, took) = match (seen.lost, seen.status) {
             (true, _) => ("<span class=\"bad\">–</span>".to_owned(), "lost".to_owned()),
             (false, status @ 400..) => (format!("<span class=\"bad\">{status}</span>"), format!("{} ms", seen.took_ms)),
@@ -254,7 +253,7 @@ fn fault_form(body: &mut String, org: &Org, on: usize) {
          <form method=\"post\" action=\"/_simulator/page\"><ul class=\"faults\">"
     );
     for switch in &SWITCHES {
-        let rule = org.faults.rules().iter().find(|rule| rule.fault == switch.kind);
+        let rule = org.desk.faults.rules().iter().find(|rule| rule.fault == switch.kind);
         let checked = if rule.is_some() { " checked" } else { "" };
         let _ = write!(
             body,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::org::{Cursor, Org};
-use super::reply::Reply;
-use super::request::Asked;
 use super::rows::Rows;
 use super::soql::{self, SoqlError, Statement};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Rows of one page.
 const PAGE: usize = 2000;

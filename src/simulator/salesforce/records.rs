@@ -5,13 +5,13 @@ use sha2::{Digest, Sha256};
 
 use super::ids::Id;
 use super::org::Org;
-use super::reply::Reply;
-use super::request::Asked;
-use super::rest::{http_date, http_instant, members, not_allowed, not_found, percent_decoded, version_number};
+use super::rest::{http_date, http_instant, members, not_allowed, not_found, version_number};
 use super::rows::Rows;
 use super::schema::{Field, Object};
 use super::soql;
 use super::world::Record;
+use crate::simulator::asked::{Asked, decoded};
+use crate::simulator::reply::Reply;
 
 /// From this version on an update by external id tells what it did.
 const UPSERT_ANSWERS_SINCE: u32 = 46;
@@ -32,7 +32,7 @@ pub(super) fn answer(
         ("PATCH", [id]) => update(org, asked, object, id, user),
         ("DELETE", [id]) => delete(org, object, id, user),
         (_, [field, value]) => match key_field(object, field) {
-            Some(field) => by_key(org, asked, version, method, object, field, &percent_decoded(value), user),
+            Some(field) => by_key(org, asked, version, method, object, field, &decoded(value), user),
             None => related(org, asked, version, method, object, field, value, user),
         },
         (_, [] | [_]) => not_allowed(),

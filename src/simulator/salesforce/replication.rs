@@ -3,10 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::org::Org;
-use super::reply::Reply;
-use super::request::Asked;
 use super::rest::{parse_stamp, stamp};
 use super::schema::Object;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Milliseconds of a minute and of a day.
 const MINUTE_MS: i64 = 60_000;

@@ -1,13 +1,13 @@
 //! The data API: where each path goes, and discovery (dossier 2).
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::DateTime;
 use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
-use super::reply::Reply;
-use super::request::Asked;
 use super::schema::{OBJECTS, Object, object_named};
 use super::{bulk, collections, composite, query, records, replication};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Since when the objects are as they are.
 const DESCRIBED_MS: i64 = 1_767_225_600_000;
@@ -27,10 +27,10 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
         }
         _ => return not_found(),
     }
-    if asked.header("authorization").is_some() && asked.bearer().is_none() {
+    if asked.header("authorization").is_some() && asked.session().is_none() {
         return Reply::error(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE");
     }
-    let user = asked.bearer().and_then(|token| org.user_of(&token).map(str::to_owned));
+    let user = asked.session().and_then(|token| org.user_of(token).map(str::to_owned));
     let Some(user) = user else {
         return Reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid");
     };
@@ -145,7 +145,7 @@ fn composite_resources(version: &str) -> Json {
 fn limits(org: &Org) -> Json {
     let recorded: Json = serde_json::from_str(include_str!("describe/limits.json")).unwrap_or_default();
     let mut limits = recorded.get("limits").cloned().unwrap_or(json!({}));
-    let allowed = org.small.daily_allowed.unwrap_or(5_000_000);
+    let allowed = org.small.limits.daily.unwrap_or(5_000_000);
     limits["DailyApiRequests"] = json!({ "Max": allowed, "Remaining": allowed.saturating_sub(org.small.used_today) });
     limits
 }
@@ -215,15 +215,4 @@ pub(super) fn http_instant(text: &str) -> Option<i64> {
 pub(super) fn http_date(ms: i64) -> String {
     let instant = DateTime::from_timestamp_millis(ms).unwrap_or_default();
     instant.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-/// RFC 3339 with milliseconds, for the control interface.
-pub(super) fn rfc3339(ms: i64) -> String {
-    DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-pub(super) fn percent_decoded(text: &str) -> String {
-    // A plus sign in a path is itself.
-    let pair = format!("v={}", text.replace('+', "%2B"));
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use super::packed::Packed;
 use super::rest::day;
 use super::schema::object_named;
 use super::world::{Fields, Record, World, whole_second};
+use crate::simulator::SimulatorOptions;
 use crate::simulator::seed::{self, Company, Deal, Person};
 
 /// Records are spread over so many days before the world's beginning.
@@ -34,7 +35,8 @@ pub(super) fn user_id(index: usize) -> Id {
 }
 
 /// Fills an empty world.
-pub(super) fn fill(world: &mut World, seed: u64, accounts: usize, contacts: usize, deals: usize, now: i64) {
+pub(super) fn fill(world: &mut World, options: &SimulatorOptions, now: i64) {
+    let &SimulatorOptions { seed, accounts, contacts, opportunities: deals, .. } = options;
     for (index, (first, last, email)) in USERS.iter().enumerate() {
         let fields = fields([
             ("FirstName", json!(first)),

@@ -45,6 +45,18 @@ test("the consent page allows, and its code becomes tokens once", async () => {
   const dead = await refused(signedOut.oauth.tokensApi.create("refresh_token", undefined, undefined, ...secrets, tokens.refreshToken));
   assert.equal(dead.body.status, "BAD_REFRESH_TOKEN");
 });
+test("PKCE may be required, and refresh tokens may rotate", async () => {
+  await control("settings", { rotation: true, pkceRequired: true });
+  assert.equal((await decide("allow")).get("error"), "invalid_request");
+  const first = (await control("token", {})).refresh_token;
+  const { tokensApi } = new Client({ basePath: url }).oauth;
+  const renew = (token) => tokensApi.create("refresh_token", undefined, undefined, ...secrets, token);
+  const second = (await renew(first)).refreshToken;
+  assert.notEqual(second, first);
+  assert.equal((await refused(renew(first))).body.status, "BAD_REFRESH_TOKEN");
+  assert.notEqual((await renew(second)).refreshToken, second);
+  await control("settings", { rotation: false, pkceRequired: false });
+});
 test("a denial comes back as one", async () => assert.equal((await decide("deny")).get("error"), "access_denied"));
 test("an expired token is told from an unknown one", async () => {
   const short = await client();

@@ -42,6 +42,8 @@ export async function control(path, body, method = "POST") {
 
 export async function fresh(options = {}) {
   await control("reset", { seed: 1, accounts: 30, contacts: 60, opportunities: 20 });
+  // As HubSpot is by itself; this client knows no PKCE.
+  await control("settings", { rotation: false, pkceRequired: false, sessionSeconds: 1800 });
   await control("limits", { daily: null, burst: null, search: null, ...options });
   return client();
 }

@@ -15,11 +15,11 @@ fn put(account: &mut Account, method: &str, path: &str, query: &str, body: &[u8]
         body: body.to_vec(),
     };
     // What a served request goes through besides.
-    let _ = (asked.operation(), asked.shown());
+    let _ = (Portal::operation(&asked), Portal::shown(&asked));
     if path.starts_with("/_simulator") || path == "/" {
-        control::answer(&mut account.portal, &asked)
+        commands::answer(&mut account.portal, &asked)
     } else {
-        answer(&mut account.portal, &asked)
+        account.portal.answer(&asked)
     }
 }
 

@@ -4,13 +4,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::ids::Id;
 use super::super::org::Org;
-use super::super::reply::Reply;
-use super::super::request::Asked;
 use super::super::rest::{not_allowed, not_found};
 use super::super::schema::{Object, object_named};
 use super::super::validate::RecordError;
 use super::super::world::{By, World};
 use super::{Job, Outcome, State, csv, not_complete};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Largest upload, bytes (dossier 3.3).
 const LARGEST: usize = 150 << 20;

@@ -6,13 +6,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::org::Org;
 use super::super::packed::Value;
-use super::super::reply::Reply;
-use super::super::request::Asked;
 use super::super::rows::system_value;
 use super::super::security::FieldSet;
 use super::super::soql::{self, Accessor, Item, Statement};
 use super::super::world::{Record, World};
 use super::{Job, State, csv, not_complete, wrong_version};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 
 /// Rows of one of the pages that may be fetched side by side.
 const PARALLEL_PAGE: usize = 50_000;

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 
 use super::{embedded, inner, is_composite, text};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 use crate::simulator::salesforce::org::Org;
-use crate::simulator::salesforce::reply::Reply;
-use crate::simulator::salesforce::request::Asked;
 use crate::simulator::salesforce::rest::{malformed_json, members, not_found, route};
 
 /// Requests of one call.

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Value as Json, json};
 
 use super::{carried_out, named_once, text, written};
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 use crate::simulator::salesforce::org::Org;
-use crate::simulator::salesforce::reply::Reply;
-use crate::simulator::salesforce::request::Asked;
 use crate::simulator::salesforce::rest::{malformed_json, members, not_found, version_number};
 
 /// Graphs of one call, and requests of all of them.
@@ -61,6 +61,9 @@ fn checked(graphs: &[Json]) -> Result<(), Reply> {
         if name.is_empty() || !names.insert(name) {
             return Err(malformed_json(&format!("graphId '{name}' must be given and occur once")));
         }
+        if !graph.get("compositeRequest").is_some_and(Json::is_array) {
+            return Err(malformed_json("The Value for field compositeRequest is missing or no array"));
+        }
         named_once(requests(graph))?;
         if let Some(request) = requests(graph).iter().find(|request| !is_of_records(request)) {
             let message = format!("A graph takes requests on sobjects only: {}", text(request, "url"));
@@ -74,9 +77,14 @@ fn requests(graph: &Json) -> &[Json] {
     graph.get("compositeRequest").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whether a request is for records, by id or external id.
+/// Whether a request is for records: a create, or one by id or external id.
 fn is_of_records(request: &Json) -> bool {
     let path = text(request, "url").split('?').next().unwrap_or_default();
-    let mut parts = path.split('/').filter(|part| !part.is_empty()).skip(3);
-    parts.next() == Some("sobjects") && parts.next().is_some()
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).skip(3).collect();
+    match parts.as_slice() {
+        ["sobjects", _] => text(request, "method").eq_ignore_ascii_case("POST"),
+        ["sobjects", _, "describe" | "updated" | "deleted"] => false,
+        ["sobjects", _, _] | ["sobjects", _, _, _] => true,
+        _ => false,
+    }
 }

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use serde_json::{Map, Value as Json, json};
 
 use super::text;
+use crate::simulator::asked::Asked;
+use crate::simulator::reply::Reply;
 use crate::simulator::salesforce::ids::Id;
 use crate::simulator::salesforce::org::Org;
-use crate::simulator::salesforce::reply::Reply;
-use crate::simulator::salesforce::request::Asked;
 use crate::simulator::salesforce::rest::{malformed_json, members, not_found};
 use crate::simulator::salesforce::schema::{Child, Object, object_named};
 use crate::simulator::salesforce::validate::RecordError;

@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256};
 use super::super::ids::Id;
 use super::super::oauth;
 use super::super::org::Org;
-use super::super::reply::Reply;
-use super::super::request::Asked;
 use super::super::schema::object_named;
 use super::super::seeding::user_id;
 use super::{DAY_MS, SHEETS, SWITCHES, Sheet, records, shown};
+use crate::simulator::asked::Asked;
 use crate::simulator::control::{Fault, FaultKind};
+use crate::simulator::reply::Reply;
 
 /// Records that one press changes.
 const SHUFFLED: usize = 10;
@@ -32,7 +32,7 @@ pub(in super::super) fn done(org: &mut Org, asked: &Asked) -> Reply {
         "now" => org.set_clock(org.now() - org.small.clock_offset_ms),
         "reset" => {
             let options = org.options().clone();
-            let made = org.reset(options.seed, options.accounts, options.contacts, options.opportunities);
+            let made = org.reset(&options);
             if made.is_err() {
                 return shown(500, "Not reset", "<h1>The simulator's disk is full or gone.</h1>");
             }
@@ -97,7 +97,7 @@ fn set_faults(org: &mut Org, asked: &Asked) {
         }
     });
     let rules = rules.collect();
-    org.faults.set(rules);
+    org.desk.faults.set(rules);
 }
 
 /// Changes some records as colleagues do: telephone numbers, and a sentence in a description.

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::super::org::Org;
 use super::super::packed::Value;
-use super::super::request::Asked;
 use super::super::schema::object_named;
 use super::super::world::Record;
 use super::{Sheet, escape, grouped, time};
+use crate::simulator::asked::Asked;
 
 /// Records on one page.
 const SHOWN: usize = 50;

@@ -156,7 +156,8 @@ impl Parser<'_> {
         let path = self.path()?;
         if !self.try_symbol("(") {
             // Only what is grouped by may have another name: elsewhere it is refused like what is not grouped by.
-            return Ok(Some(match self.alias(&["FROM"])? {
+            let alias = if path.text.eq_ignore_ascii_case("FROM") { None } else { self.alias(&["FROM"])? };
+            return Ok(Some(match alias {
                 None => Item::Field(path),
                 alias => Item::Aggregate { function: None, path, alias },
             }));

@@ -76,12 +76,16 @@ async fn what_is_no_graph_is_refused_before_anything_is_done() {
     let token = org.token().await;
     let query =
         json!({ "method": "GET", "url": "/services/data/v62.0/query?q=SELECT Id FROM Account", "referenceId": "q" });
+    let described =
+        json!({ "method": "GET", "url": "/services/data/v62.0/sobjects/Account/describe", "referenceId": "d" });
     let many: Vec<Json> = (0..501).map(|place| named(&format!("r{place}"), account("x"))).collect();
     for (graphs, code) in [
         (json!([{ "graphId": "g", "compositeRequest": [query] }]), "INVALID_INPUT"),
         (json!([{ "graphId": "g", "compositeRequest": many }]), "LIMIT_EXCEEDED"),
         (json!([{ "graphId": "", "compositeRequest": [] }]), "JSON_PARSER_ERROR"),
         (json!([{ "graphId": "g", "compositeRequest": [account("x")] }]), "JSON_PARSER_ERROR"),
+        (json!([{ "graphId": "g" }]), "JSON_PARSER_ERROR"),
+        (json!([{ "graphId": "g", "compositeRequest": [described] }]), "INVALID_INPUT"),
         (json!({}), "JSON_PARSER_ERROR"),
     ] {
         let (status, answer) = org.send(&token, "POST", "/composite/graph", json!({ "graphs": graphs })).await;

@@ -4,9 +4,11 @@ use std::io::Write as _;
 
 use proptest::prelude::*;
 
-use super::super::request::Asked;
-use super::super::{answer, control, org::Org};
+use super::super::org::Org;
 use super::*;
+use crate::simulator::asked::Asked;
+use crate::simulator::commands;
+use crate::simulator::skin::Skin;
 
 #[tokio::test]
 async fn bodies_come_gzipped_chunked_and_malformed() {
@@ -144,7 +146,7 @@ fn org() -> Org {
 
 fn token_of(org: &mut Org) -> String {
     let asked = Asked { method: "POST".to_owned(), path: "/_simulator/token".to_owned(), ..Asked::default() };
-    let granted: Json = serde_json::from_str(&control::answer(org, &asked).body).expect("JSON");
+    let granted: Json = serde_json::from_str(&commands::answer(org, &asked).body).expect("JSON");
     granted["access_token"].as_str().expect("a token").to_owned()
 }
 
@@ -174,7 +176,7 @@ proptest! {
             headers.insert("authorization", value.parse().expect("a header"));
         }
         let asked = Asked { method: method.to_owned(), path: format!("/{}", path.join("/")), query: query.to_owned(), headers, body: body.as_bytes().to_vec() };
-        let reply = if asked.path.starts_with("/_simulator") { control::answer(&mut org, &asked) } else { answer(&mut org, &asked) };
+        let reply = if asked.path.starts_with("/_simulator") { commands::answer(&mut org, &asked) } else { org.answer(&asked) };
         prop_assert!(reply.status != 500, "{} {}: {}", asked.method, asked.path, reply.body);
     }
 
@@ -190,7 +192,7 @@ proptest! {
         headers.insert("authorization", format!("Bearer {token}").parse().expect("a header"));
         let soql: String = url::form_urlencoded::byte_serialize(format!("SELECT Id FROM Account {}", words.join(" ")).as_bytes()).collect();
         let asked = Asked { method: "GET".to_owned(), path: "/services/data/v62.0/queryAll".to_owned(), query: format!("q={soql}"), headers, body: Vec::new() };
-        let reply = answer(&mut org, &asked);
+        let reply = org.answer(&asked);
         prop_assert!(matches!(reply.status, 200 | 400), "{}", reply.body);
     }
 }
