@@ -5,6 +5,7 @@ mod composites;
 mod control;
 mod garbage;
 mod oauth;
+mod properties;
 mod queries;
 mod writes;
 

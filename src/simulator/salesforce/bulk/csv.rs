@@ -103,9 +103,13 @@ mod tests {
             rows.iter().for_each(|row| write(&mut text, row.iter().map(String::as_str), delimiter, end));
             prop_assert_eq!(read(&text, delimiter), Some(rows));
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100_000))]
 
         #[test]
-        fn no_text_ends_in_a_crash(text in "[a\",\\r\\n]{0,40}") {
+        fn no_text_ends_in_a_crash(text in "[a\",\\r\\n\u{0}😀]{0,40}") {
             let _ = read(&text, ',');
         }
     }
