@@ -2,6 +2,7 @@
 
 mod crash;
 mod demo;
+mod outage;
 mod program;
 mod set_up;
 mod start;
