@@ -8,6 +8,9 @@ use serde_json::{Map, Value as Json, json};
 /// Field that integrations may use as external id.
 const EXTERNAL_ID: &str = "Crosstie_Id__c";
 
+/// What the recordings say about themselves, not about a field.
+const REMARKS: [&str; 4] = ["confidence", "from", "uncertain", "picklistComplete"];
+
 /// An object of the org.
 pub(super) struct Object {
     /// API name.
@@ -156,13 +159,22 @@ fn object(keys: &mut HashMap<String, u16>, name: &'static str, recorded: &str, w
         describe.insert("keyPrefix".to_owned(), json!(prefix));
         describe.insert("fields".to_owned(), Json::Array(described));
         describe.insert("childRelationships".to_owned(), described_children(relationships));
-        describe.insert("recordTypeInfos".to_owned(), json!([]));
+        describe.insert("recordTypeInfos".to_owned(), json!([master(name)]));
         let urls =
             json!({ "sobject": root, "describe": format!("{root}/describe"), "rowTemplate": format!("{root}/{{ID}}") });
         describe.insert("urls".to_owned(), urls);
     }
     let by_name = fields.iter().enumerate().map(|(index, field)| (field.name.to_ascii_lowercase(), index)).collect();
     Object { name, prefix, fields, children, deletable, mergeable, by_name, describe: describe.to_string() }
+}
+
+/// The one record type of an org that has none (`tests/specs/salesforce/README.md`).
+fn master(object: &str) -> Json {
+    json!({
+        "active": true, "available": true, "defaultRecordTypeMapping": true, "developerName": "Master", "master": true,
+        "name": "Master", "recordTypeId": "012000000000000AAA",
+        "urls": { "layout": format!("/services/data/{{version}}/sobjects/{object}/describe/layouts/012000000000000AAA") },
+    })
 }
 
 fn read_children(relationships: &Json) -> Vec<Child> {
@@ -192,7 +204,7 @@ fn described_children(mut relationships: Json) -> Json {
 fn with_defaults(defaults: &Json, field: Json) -> Json {
     let mut whole: Map<String, Json> = defaults.as_object().cloned().unwrap_or_default();
     if let Json::Object(field) = field {
-        whole.extend(field.into_iter().filter(|(name, _)| name != "confidence" && name != "from"));
+        whole.extend(field.into_iter().filter(|(name, _)| !REMARKS.contains(&name.as_str())));
     }
     Json::Object(whole)
 }

@@ -3,6 +3,7 @@
 mod bulk;
 mod composites;
 mod control;
+mod describes;
 mod garbage;
 mod oauth;
 mod properties;
