@@ -5,4 +5,5 @@ mod demo;
 mod outage;
 mod program;
 mod set_up;
+mod simulators;
 mod start;
