@@ -28,7 +28,7 @@ const APP_BATCH: i64 = 500;
 /// that took over a link: the push that follows merges them.
 pub(crate) async fn crm_records_merged(
     tx: &mut WorkspaceTx,
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     batch: &mut Batch<'_>,
     records: &[CrmRecord],
@@ -54,7 +54,7 @@ pub(crate) async fn crm_records_merged(
 /// Linked CRM records that the CRM lists as deleted, and that the reading has not shown otherwise.
 pub(crate) async fn crm_records_listed(
     tx: &mut WorkspaceTx,
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     batch: &mut Batch<'_>,
     gone: &[(String, i64)],
@@ -75,7 +75,7 @@ pub(crate) async fn crm_records_listed(
 /// A linked CRM record was deleted at `deleted_at` (epoch milliseconds, where known).
 pub(crate) async fn crm_record_gone(
     tx: &mut WorkspaceTx,
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     batch: &mut Batch<'_>,
     link: StoredLink,
@@ -110,7 +110,7 @@ pub(crate) async fn crm_record_gone(
 /// A deleted CRM record is back: its link opens again, and an app record that the engine deleted is restored.
 pub(crate) async fn crm_record_back(
     tx: &mut WorkspaceTx,
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     batch: &mut Batch<'_>,
     link: &StoredLink,
@@ -140,7 +140,7 @@ pub(crate) async fn crm_record_back(
 /// Tells whether it moved.
 async fn crm_record_merged(
     tx: &mut WorkspaceTx,
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     batch: &mut Batch<'_>,
     link: &StoredLink,
@@ -191,7 +191,7 @@ async fn crm_record_merged(
 
 /// A linked app record was deleted. Returns whether the link was closed or waits for the delete.
 pub(crate) fn app_record_deleted(
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     batch: &mut Batch<'_>,
     link: &StoredLink,
@@ -222,7 +222,7 @@ pub(crate) fn app_record_deleted(
 }
 
 /// Carries out what was noted: first the guard, then one batch after the other.
-pub(crate) async fn run(step: &Step<'_>) -> Result<Position, StepError> {
+pub(crate) async fn run(step: &Step) -> Result<Position, StepError> {
     if step.run.held_decision.as_deref() == Some("rejected") {
         let mut tx = step.begin().await?;
         let position = step.position.to_phase(Phase::Finish);
@@ -252,7 +252,7 @@ pub(crate) async fn run(step: &Step<'_>) -> Result<Position, StepError> {
 }
 
 /// Why the run must be held, if it must: too many deletes of one entity on one side.
-async fn guard(step: &Step<'_>) -> Result<Option<serde_json::Value>, StepError> {
+async fn guard(step: &Step) -> Result<Option<serde_json::Value>, StepError> {
     let options = &step.connection.options;
     let mut tx = step.begin().await?;
     let since = tx.now() - TimeDelta::hours(24);
@@ -284,7 +284,7 @@ async fn guard(step: &Step<'_>) -> Result<Option<serde_json::Value>, StepError> 
     Ok((!held.is_empty()).then_some(serde_json::Value::Array(held)))
 }
 
-async fn delete_in_app(step: &Step<'_>, entity: Entity) -> Result<bool, StepError> {
+async fn delete_in_app(step: &Step, entity: Entity) -> Result<bool, StepError> {
     let mut tx = step.begin().await?;
     let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::App, APP_BATCH).await?;
     if links.is_empty() {
@@ -292,7 +292,7 @@ async fn delete_in_app(step: &Step<'_>, entity: Entity) -> Result<bool, StepErro
         return Ok(false);
     }
     step.advance(&mut tx, &step.position.to_phase(Phase::Delete)).await?;
-    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Pull, entity).await?;
+    let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Pull, entity).await?;
     let ids: Vec<Uuid> = links.iter().filter_map(|link| link.record_id).collect();
     tx.begin_engine_write(step.run.config_id).await?;
     app_rows::set_deleted(&mut tx, entity, &ids, true).await?;
@@ -310,7 +310,7 @@ async fn delete_in_app(step: &Step<'_>, entity: Entity) -> Result<bool, StepErro
     Ok(true)
 }
 
-async fn delete_in_crm(step: &Step<'_>, entity: Entity) -> Result<bool, StepError> {
+async fn delete_in_crm(step: &Step, entity: Entity) -> Result<bool, StepError> {
     let connector = step.connector()?;
     let most = i64::try_from(connector.batch_size()).unwrap_or(i64::MAX);
     let mut tx = step.begin().await?;
@@ -320,7 +320,7 @@ async fn delete_in_crm(step: &Step<'_>, entity: Entity) -> Result<bool, StepErro
         return Ok(false);
     }
     let fenced = step.advance(&mut tx, &step.position.to_phase(Phase::Delete)).await?;
-    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
+    let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Push, entity).await?;
     let journal: Vec<NewChange> = links
         .iter()
         .map(|link| NewChange { side: Side::Crm, state: "sent", ..app_change(link, ChangeAction::Delete) })

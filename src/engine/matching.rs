@@ -25,12 +25,10 @@ use crate::sync::{Candidate, MatchOutcome, Record, match_keys, match_records};
 const MOST_RETRIES: i64 = 200;
 
 /// Matches, moves the cursor, and goes on to the edits in the app.
-pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, StepError> {
+pub(crate) async fn run(step: &Step, state: &ReadState) -> Result<Position, StepError> {
     let entity = step.entity()?;
     let config_id = step.run.config_id;
-    let description = step.describe(entity).await?;
-    let mut tx = step.begin().await?;
-    let context = step.context(&mut tx, description).await?;
+    let (mut tx, context) = step.begin_with_context(entity).await?;
     let mut waiting = pending::candidates(&mut tx, config_id, entity).await?;
     let due = links::due_creates_in_app(&mut tx, config_id, entity, MOST_RETRIES).await?;
     tx.commit().await?;
@@ -61,6 +59,7 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
     let forms: Vec<(&str, &Record)> =
         strangers.iter().map(|(candidate, _, form, _)| (candidate.crm_record_id.as_str(), form)).collect();
     let (outcomes, rows) = decide(&mut tx, config_id, &context, &forms).await?;
+    let mut asked = Vec::new();
     for (candidate, translated, form, failures) in &strangers {
         let stamps = CrmStamps { modified_at: candidate.crm_modified_at, edited_at: candidate.crm_edited_at };
         let crm_id = &candidate.crm_record_id;
@@ -76,7 +75,7 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
                 }
                 batch.counters(LogDirection::Pull).skipped += 1;
                 // One that is tried again waits here from now on.
-                pending::keep_candidate(&mut tx, config_id, entity, candidate).await?;
+                asked.push(*candidate);
             }
             None => {
                 create_or_rest(
@@ -89,6 +88,7 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
             }
         }
     }
+    pending::keep_candidates(&mut tx, config_id, entity, &asked).await?;
     pending::remove_candidates(&mut tx, config_id, entity, &decided).await?;
     deletes::crm_records_listed(&mut tx, step, &context, &mut batch, &state.gone).await?;
     if !context.keeps_crm_edits {
@@ -102,7 +102,7 @@ pub(crate) async fn run(step: &Step<'_>, state: &ReadState) -> Result<Position, 
 /// Reads CRM records again that could not be created in the app and are due, and lets them wait beside the others. Returns
 /// the links whose record is gone.
 async fn read_again(
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     due: &[StoredLink],
     waiting: &mut Vec<MatchCandidate>,
@@ -199,7 +199,7 @@ async fn decide(
 fn link_pair(
     context: &EntityContext,
     batch: &mut Batch<'_>,
-    step: &Step<'_>,
+    step: &Step,
     candidate: &MatchCandidate,
     (link_id, record_id): (Option<Uuid>, Uuid),
     stamps: CrmStamps,

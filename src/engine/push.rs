@@ -30,18 +30,19 @@ use crate::store::runs;
 use crate::store::{StoreError, WorkspaceTx, statistics};
 use crate::sync::{Assignment, FieldState, MappedField, Record, Rule, Value, merge};
 
-/// Works off one batch of edits that wait and links that are due.
-pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position, StepError> {
+/// Calls of a step: each writes a batch, and what the step stores before and after them it stores once for all.
+const CALLS: usize = 5;
+
+/// Works off some batches of edits that wait and links that are due.
+pub(crate) async fn run(step: &Step, after: Option<Uuid>) -> Result<Position, StepError> {
     let entity = step.entity()?;
     let config_id = step.run.config_id;
-    let most = i64::try_from(step.connector()?.batch_size()).unwrap_or(i64::MAX);
-    let description = step.describe(entity).await?;
+    let most = i64::try_from(step.connector()?.batch_size() * CALLS).unwrap_or(i64::MAX);
     let total = match after.and(step.position.total) {
         Some(total) => total,
         None => begin_entity(step, entity).await?,
     };
-    let mut tx = step.begin().await?;
-    let context = step.context(&mut tx, description).await?;
+    let (mut tx, context) = step.begin_with_context(entity).await?;
     let waiting = pending::next(&mut tx, config_id, entity, after, most).await?;
     let Some(last) = waiting.last().map(|record| record.record_id) else {
         let position = step.position.next_entity();
@@ -81,17 +82,17 @@ pub(crate) async fn run(step: &Step<'_>, after: Option<Uuid>) -> Result<Position
         return Ok(position);
     }
     let Plan { batch, mut items, .. } = plan;
-    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
+    let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Push, entity).await?;
     let intents: Vec<NewChange> = items.iter().map(PushItem::intent).collect();
     let ids = changes::add(&mut tx, config_id, step.run.id, log_id, entity, &intents).await?;
     items.iter_mut().zip(ids).for_each(|(item, id)| item.intent_id = id);
-    batch.commit(&mut tx, step.run, false).await?;
+    batch.commit(&mut tx, &step.run, false).await?;
     tx.commit().await?;
     push_outcome::write_and_store(step, &context, items, fenced, (&position, &again), count).await
 }
 
 /// Counts the records whose edits wait, and makes ready to look them up.
-async fn begin_entity(step: &Step<'_>, entity: Entity) -> Result<u64, StepError> {
+async fn begin_entity(step: &Step, entity: Entity) -> Result<u64, StepError> {
     let mut tx = step.begin().await?;
     let waiting = u64::try_from(pending::count(&mut tx, step.run.config_id, entity).await?).unwrap_or_default();
     tx.commit().await?;
@@ -132,13 +133,13 @@ async fn pair_up(
 }
 
 /// Whether the CRM or a transform has a word in what becomes of these records.
-fn asks_outside(step: &Step<'_>, context: &EntityContext, pairs: &[Pair]) -> bool {
+fn asks_outside(step: &Step, context: &EntityContext, pairs: &[Pair]) -> bool {
     let creates = may_create(step, context) && pairs.iter().any(is_new_to_crm);
     creates || restored::is_among(pairs) || context.fields.iter().any(|field| field.transform.is_some())
 }
 
 /// Whether records that the CRM does not have are created there.
-fn may_create(step: &Step<'_>, context: &EntityContext) -> bool {
+fn may_create(step: &Step, context: &EntityContext) -> bool {
     context.pushes && step.connection.options.create_missing
 }
 
@@ -166,7 +167,7 @@ fn is_new_to_crm(pair: &Pair) -> bool {
 
 /// What one batch will do.
 struct Plan<'a> {
-    step: &'a Step<'a>,
+    step: &'a Step,
     context: &'a EntityContext,
     batch: Batch<'a>,
     items: Vec<PushItem>,
@@ -175,7 +176,7 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(step: &'a Step<'a>, context: &'a EntityContext) -> Self {
+    fn new(step: &'a Step, context: &'a EntityContext) -> Self {
         let batch = Batch::new(context, step.engine.crm.rng.as_ref());
         Plan { step, context, batch, items: Vec::new(), meets_again: false }
     }

@@ -46,9 +46,10 @@ pub(crate) struct PushItem {
     pub puts_back: bool,
 }
 
-/// Calls the CRM with the batch and stores the outcome.
+/// Writes the records into the CRM, a batch a call, and stores the outcome. Where a call fails, what the calls before it
+/// wrote is stored all the same; the position stays, so that the others are met again.
 pub(crate) async fn write_and_store(
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     items: Vec<PushItem>,
     fenced: i64,
@@ -57,24 +58,42 @@ pub(crate) async fn write_and_store(
 ) -> Result<Position, StepError> {
     let (updates, creates): (Vec<PushItem>, Vec<PushItem>) =
         items.into_iter().partition(|item| matches!(item.write.kind, WriteKind::Update { .. }));
+    let size = step.connector()?.batch_size();
     let mut outcomes = Vec::new();
+    let mut failed = None;
     for items in [updates, creates] {
-        if items.is_empty() {
-            continue;
+        let mut items = items.into_iter();
+        while failed.is_none() {
+            let batch: Vec<PushItem> = items.by_ref().take(size).collect();
+            if batch.is_empty() {
+                break;
+            }
+            match write(step, context, &batch).await {
+                Ok(answers) => outcomes.extend(batch.into_iter().zip(answers)),
+                Err(error) => failed = Some(error),
+            }
         }
-        let writes: Vec<RecordWrite> = items.iter().map(|item| item.write.clone()).collect();
-        let (writes, description) = (&writes, &context.description);
-        let answers =
-            step.call(|crm| async move { crm.connector.write(&crm.session, description, writes).await }).await?;
-        outcomes.extend(items.into_iter().zip(answers));
     }
-    let duplicates = read_duplicates(step, context, &outcomes).await?;
-    store(step, context, outcomes, duplicates, fenced, positions, records).await
+    let (Some(error), written) = (failed, outcomes.len()) else {
+        let duplicates = read_duplicates(step, context, &outcomes).await?;
+        return store(step, context, outcomes, duplicates, fenced, positions, records).await;
+    };
+    if written > 0 {
+        let duplicates = read_duplicates(step, context, &outcomes).await?;
+        store(step, context, outcomes, duplicates, fenced, (&step.position, &step.position), written).await?;
+    }
+    Err(error)
+}
+
+async fn write(step: &Step, context: &EntityContext, items: &[PushItem]) -> Result<Vec<WriteOutcome>, StepError> {
+    let writes: Vec<RecordWrite> = items.iter().map(|item| item.write.clone()).collect();
+    let (writes, description) = (&writes, &context.description);
+    step.call(|crm| async move { crm.connector.write(&crm.session, description, writes).await }).await
 }
 
 /// The records that creates collided with, where the CRM named exactly one.
 async fn read_duplicates(
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     outcomes: &[(PushItem, WriteOutcome)],
 ) -> Result<HashMap<String, CrmRecord>, StepError> {
@@ -97,7 +116,7 @@ async fn read_duplicates(
 }
 
 async fn store(
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     outcomes: Vec<(PushItem, WriteOutcome)>,
     duplicates: HashMap<String, CrmRecord>,
@@ -138,7 +157,7 @@ async fn store(
         end.counters.conflicts_detected += i64::from(is_new);
         end.counters.conflicts_resolved += i64::from(question.settled);
     }
-    let log_id = runs::ensure_log(&mut tx, step.run, LogDirection::Push, entity).await?;
+    let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Push, entity).await?;
     changes::settle(&mut tx, &end.settlements).await?;
     links::write(&mut tx, config_id, entity, &end.links).await?;
     pending::remove(&mut tx, &end.settled).await?;

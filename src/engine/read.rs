@@ -3,6 +3,7 @@
 mod page;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -21,12 +22,10 @@ use crate::store::{StoreError, WorkspaceTx, app_rows, setup, statistics};
 use crate::sync::{Record, match_keys};
 
 /// Describes the entity where the last describe is old, notes deletions, fixes the watermark and opens the window.
-pub(crate) async fn prepare(step: &Step<'_>) -> Result<Position, StepError> {
+pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
     let entity = step.entity()?;
-    let description = step.describe(entity).await?;
-    let mut tx = step.begin().await?;
+    let (mut tx, context) = step.begin_with_context(entity).await?;
     let cursor = setup::cursor(&mut tx, step.run.config_id, entity).await?;
-    let context = step.context(&mut tx, description).await?;
     tx.commit().await?;
     let is_covered = cursor.as_ref().is_some_and(|cursor| cursor.covers.as_deref() == Some(&context.covers));
     // What was deleted since the last reading is asked for although what is read has widened: a full reading shows the living.
@@ -60,12 +59,11 @@ pub(crate) async fn prepare(step: &Step<'_>) -> Result<Position, StepError> {
 }
 
 /// Reads one page, merges it and commits.
-pub(crate) async fn page(step: &Step<'_>, state: &ReadState) -> Result<Position, StepError> {
+pub(crate) async fn page(step: &Arc<Step>, state: &ReadState) -> Result<Position, StepError> {
     let entity = step.entity()?;
-    let description = step.describe(entity).await?;
-    let mut tx = step.begin().await?;
-    let context = step.context(&mut tx, description).await?;
+    let (tx, context) = step.begin_with_context(entity).await?;
     tx.commit().await?;
+    let context = Arc::new(context);
     let window = ReadWindow { entity, fields: context.crm_fields(), since: state.since };
     let read = step.read_page(&window, state.page.as_deref()).await?;
 
@@ -90,7 +88,7 @@ pub(crate) async fn page(step: &Step<'_>, state: &ReadState) -> Result<Position,
 }
 
 /// Both sides of each record of a page, read without locks.
-async fn pair_up(step: &Step<'_>, context: &EntityContext, records: &[CrmRecord]) -> Result<Vec<Pair>, StepError> {
+async fn pair_up(step: &Step, context: &EntityContext, records: &[CrmRecord]) -> Result<Vec<Pair>, StepError> {
     let mut tx = step.begin().await?;
     let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
     let mut links: HashMap<String, StoredLink> = HashMap::new();
@@ -116,7 +114,7 @@ async fn pair_up(step: &Step<'_>, context: &EntityContext, records: &[CrmRecord]
 }
 
 async fn merge_page<'a>(
-    step: &'a Step<'_>,
+    step: &'a Step,
     tx: &mut WorkspaceTx,
     context: &'a EntityContext,
     records: Vec<CrmRecord>,
@@ -192,7 +190,7 @@ async fn relock(
 
 /// CRM records without a partner: those with candidates in the app wait until all is read, the others are created.
 async fn meet_strangers(
-    step: &Step<'_>,
+    step: &Step,
     tx: &mut WorkspaceTx,
     context: &EntityContext,
     batch: &mut Batch<'_>,
@@ -210,22 +208,23 @@ async fn meet_strangers(
         .flat_map(|row| match_keys(context.entity, &row.fields))
         .flatten()
         .collect();
+    let mut candidates = Vec::new();
     for (((record, link_id, translated), (form, failures)), keys) in strangers.iter().zip(&forms).zip(&keys) {
         if keys.iter().flatten().any(|key| taken.contains(key)) {
-            let candidate = MatchCandidate {
+            candidates.push(MatchCandidate {
                 crm_record_id: record.id.clone(),
                 fields: record.fields.clone(),
                 crm_modified_at: instant(record.modified_at),
                 crm_edited_at: instant(record.edited_at),
-            };
-            pending::keep_candidate(tx, step.run.config_id, context.entity, &candidate).await?;
+            });
         } else {
             let stamps = CrmStamps::from_ms(record.modified_at, record.edited_at);
             let stranger = Stranger { crm_id: &record.id, link_id: *link_id, form, failures, translated, stamps };
             create_or_rest(step, context, batch, &stranger);
         }
     }
-    Ok(())
+    let candidates: Vec<&MatchCandidate> = candidates.iter().collect();
+    Ok(pending::keep_candidates(tx, step.run.config_id, context.entity, &candidates).await?)
 }
 
 /// A CRM record without a partner in the app.
@@ -245,7 +244,7 @@ pub(crate) struct Stranger<'a> {
 }
 
 /// Creates the app record of a CRM record without partner, where direction and options allow.
-pub(crate) fn create_or_rest(step: &Step<'_>, context: &EntityContext, batch: &mut Batch<'_>, stranger: &Stranger<'_>) {
+pub(crate) fn create_or_rest(step: &Step, context: &EntityContext, batch: &mut Batch<'_>, stranger: &Stranger<'_>) {
     if !context.pulls || !step.connection.options.create_missing {
         batch.counters(LogDirection::Pull).skipped += 1;
         return;

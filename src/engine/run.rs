@@ -67,22 +67,22 @@ impl From<AccessError> for StepError {
 }
 
 /// One step of one run.
-pub(crate) struct Step<'a> {
-    pub engine: &'a Engine,
+pub(crate) struct Step {
+    pub engine: Engine,
     pub workspace_id: Uuid,
-    pub run: &'a StoredRun,
-    pub connection: &'a ConnectionSetup,
+    pub run: StoredRun,
+    pub connection: ConnectionSetup,
     pub position: Position,
-    lease: &'a Lease,
+    lease: Lease,
     opened: Mutex<Option<Arc<CrmConnection>>>,
     /// What the step before has read for this one.
-    ahead: &'a Mutex<Option<Ahead>>,
+    ahead: Arc<Mutex<Option<Ahead>>>,
     /// When the run lets others have their turn.
     turn_ends: DateTime<Utc>,
     started_at: DateTime<Utc>,
 }
 
-impl Step<'_> {
+impl Step {
     /// The entity being worked on.
     pub(crate) fn entity(&self) -> Result<Entity, StepError> {
         self.position.entity().ok_or(StepError::Lost)
@@ -147,15 +147,25 @@ impl Step<'_> {
         }
     }
 
-    /// What the CRM shows of an entity; fetched anew where the last describe is old.
-    pub(crate) async fn describe(&self, entity: Entity) -> Result<EntityDescription, StepError> {
+    /// Begins a transaction with what this run must know of an entity: its mappings, and what the CRM shows of it.
+    pub(crate) async fn begin_with_context(&self, entity: Entity) -> Result<(WorkspaceTx, EntityContext), StepError> {
         let mut tx = self.begin().await?;
         let not_before = tx.now() - self.engine.settings.describe_age;
-        let stored = read::stored_description(&mut tx, self.connection.id, entity, not_before).await?;
-        tx.commit().await?;
-        if let Some(description) = stored {
-            return Ok(description);
-        }
+        let description = match read::stored_description(&mut tx, self.connection.id, entity, not_before).await? {
+            Some(description) => description,
+            None => {
+                tx.commit().await?;
+                let description = self.describe_anew(entity).await?;
+                tx = self.begin().await?;
+                description
+            }
+        };
+        let mappings = setup::mappings(&mut tx, self.connection.id, entity).await?;
+        let context = EntityContext::new(&self.connection, self.run.direction, description, &mappings);
+        Ok((tx, context))
+    }
+
+    async fn describe_anew(&self, entity: Entity) -> Result<EntityDescription, StepError> {
         let description = self.call(|crm| async move { crm.connector.describe(&crm.session, entity).await }).await?;
         let mut tx = self.begin().await?;
         let value = serde_json::to_value(&description).map_err(StoreError::from)?;
@@ -164,16 +174,6 @@ impl Step<'_> {
         setup::suspend_unseen_mappings(&mut tx, self.connection.id, entity, &seen).await?;
         tx.commit().await?;
         Ok(description)
-    }
-
-    /// The entity's mappings as this run uses them.
-    pub(crate) async fn context(
-        &self,
-        tx: &mut WorkspaceTx,
-        description: EntityDescription,
-    ) -> Result<EntityContext, StepError> {
-        let mappings = setup::mappings(tx, self.connection.id, description.entity).await?;
-        Ok(EntityContext::new(self.connection, self.run.direction, description, &mappings))
     }
 
     /// Carries a batch out and commits the step.
@@ -185,7 +185,7 @@ impl Step<'_> {
         records: usize,
     ) -> Result<(), StepError> {
         let keep_logs = self.run.trigger == RunTrigger::Manual;
-        let logs = batch.commit(&mut tx, self.run, keep_logs).await?;
+        let logs = batch.commit(&mut tx, &self.run, keep_logs).await?;
         self.close(tx, &logs, stage, records).await
     }
 
@@ -249,7 +249,7 @@ impl Step<'_> {
     async fn renew_lease(&self) -> Result<(), StepError> {
         let mut connection = self.engine.crm.pool.acquire().await.map_err(StoreError::from)?;
         let now = self.engine.crm.clock.now();
-        match queue::heartbeat(&mut connection, self.lease, now, self.engine.settings.lease).await {
+        match queue::heartbeat(&mut connection, &self.lease, now, self.engine.settings.lease).await {
             Ok(_) => Ok(()),
             Err(queue::QueueError::LeaseLost) => Err(StepError::Lost),
             Err(error) => Err(store_error(error).into()),
@@ -269,7 +269,7 @@ enum Turn {
 pub(crate) async fn work(engine: &Engine, lease: &Lease) -> Result<(), StoreError> {
     let args: RunStep = serde_json::from_value(lease.args.clone())?;
     let turn_ends = engine.crm.clock.now() + engine.settings.turn;
-    let ahead = Mutex::new(None);
+    let ahead = Arc::new(Mutex::new(None));
     let turn = loop {
         // A page that is read already is still worked on.
         let is_on = || async { engine.crm.clock.now() < turn_ends || ahead.lock().await.is_some() };
@@ -300,7 +300,7 @@ async fn advance(
     engine: &Engine,
     lease: &Lease,
     args: &RunStep,
-    ahead: &Mutex<Option<Ahead>>,
+    ahead: &Arc<Mutex<Option<Ahead>>>,
     turn_ends: DateTime<Utc>,
 ) -> Result<Option<Turn>, StepError> {
     let now = engine.crm.clock.now();
@@ -336,21 +336,22 @@ async fn advance(
     tx.commit().await?;
     let position: Position = serde_json::from_value(run.position.clone()).map_err(StoreError::from)?;
     let step = Step {
-        engine,
+        engine: engine.clone(),
         workspace_id: args.workspace_id,
-        run: &run,
-        connection: &connection,
+        run,
+        connection,
         position,
-        lease,
+        lease: lease.clone(),
         opened: Mutex::new(None),
-        ahead,
+        ahead: ahead.clone(),
         turn_ends,
         started_at: now,
     };
-    take(&step).await
+    take(Arc::new(step)).await
 }
 
-async fn take(step: &Step<'_>) -> Result<Option<Turn>, StepError> {
+async fn take(step: Arc<Step>) -> Result<Option<Turn>, StepError> {
+    let step = &step;
     step.check_budget().await?;
     settle::settle_open_intents(step).await?;
     match &step.position.phase {
@@ -363,7 +364,7 @@ async fn take(step: &Step<'_>) -> Result<Option<Turn>, StepError> {
             let mut tx = step.begin().await?;
             let failed = runs::failed_records(&mut tx, step.run.id).await?;
             let state = if failed > 0 { RunState::Partial } else { RunState::Completed };
-            end_run(&mut tx, step.connection, step.run, state, None).await?;
+            end_run(&mut tx, &step.connection, &step.run, state, None).await?;
             tx.commit().await?;
             return Ok(Some(Turn::Done));
         }

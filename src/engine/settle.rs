@@ -15,7 +15,7 @@ use crate::store::links::{self, LinkWrite, PUT_BACK};
 use crate::sync::{Assignment, Rule, same_meaning};
 
 /// Settles the first batch of open intents of the connection, if there are any.
-pub(crate) async fn settle_open_intents(step: &Step<'_>) -> Result<(), StepError> {
+pub(crate) async fn settle_open_intents(step: &Step) -> Result<(), StepError> {
     let mut tx = step.begin().await?;
     let open = changes::open_intents(&mut tx, step.run.config_id).await?;
     tx.commit().await?;
@@ -29,10 +29,8 @@ pub(crate) async fn settle_open_intents(step: &Step<'_>) -> Result<(), StepError
     Ok(())
 }
 
-async fn settle(step: &Step<'_>, entity: Entity, intents: &[&OpenIntent]) -> Result<(), StepError> {
-    let description = step.describe(entity).await?;
-    let mut tx = step.begin().await?;
-    let context = step.context(&mut tx, description).await?;
+async fn settle(step: &Step, entity: Entity, intents: &[&OpenIntent]) -> Result<(), StepError> {
+    let (tx, context) = step.begin_with_context(entity).await?;
     tx.commit().await?;
     let (by_id, by_external_id) = read(step, &context, intents).await?;
 
@@ -68,7 +66,7 @@ async fn settle(step: &Step<'_>, entity: Entity, intents: &[&OpenIntent]) -> Res
 }
 
 async fn read(
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     intents: &[&OpenIntent],
 ) -> Result<(HashMap<String, CrmRecord>, HashMap<String, CrmRecord>), StepError> {

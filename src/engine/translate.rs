@@ -10,7 +10,7 @@ use crate::store::app_rows::AppRow;
 use crate::store::links::{FieldChoice, PUT_BACK, StoredLink};
 use crate::store::{StoreError, WorkspaceTx, links};
 use crate::sync::{FieldBase, FieldState, Record, Value, fit, rounded, same};
-use crate::transform::{Direction, TransformCall, TransformHost};
+use crate::transform::{self, Direction, TransformCall, TransformHost};
 
 /// Both sides of one record, as far as they are there.
 #[derive(Debug, Clone, Default)]
@@ -125,6 +125,8 @@ impl Transformed {
     pub(crate) async fn run(host: &TransformHost, context: &EntityContext, pairs: &[Pair]) -> Self {
         let mut keys = Vec::new();
         let mut calls = Vec::new();
+        let sees = |field: &Field| field.transform.as_deref().is_some_and(transform::sees_record);
+        let sees_record: Vec<bool> = context.fields.iter().map(sees).collect();
         for (position, pair) in pairs.iter().enumerate() {
             for (index, field) in context.fields.iter().enumerate() {
                 let Some(script) = &field.transform else { continue };
@@ -135,7 +137,7 @@ impl Transformed {
                         script: script.clone(),
                         direction: if to_app { Direction::ToApp } else { Direction::ToCrm },
                         value,
-                        record: transform_record(pair, to_app),
+                        record: if sees_record[index] { transform_record(pair, to_app) } else { Record::new() },
                     });
                 }
             }

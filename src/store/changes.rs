@@ -99,15 +99,17 @@ pub async fn add(
     let sides: Vec<&str> = changes.iter().map(|change| change.side.as_str()).collect();
     let actions: Vec<&str> = changes.iter().map(|change| change.action.as_str()).collect();
     let states: Vec<&str> = changes.iter().map(|change| change.state).collect();
-    let fields: Vec<Json<_>> = changes.iter().map(|change| Json(&change.fields)).collect();
+    // As text: an array of documents would travel as jsonb, to be taken apart and put together again.
+    let fields: Vec<String> =
+        changes.iter().map(|change| serde_json::to_string(&change.fields)).collect::<Result<_, _>>()?;
     let refusals: Vec<Option<Json<_>>> = changes.iter().map(|change| change.refusal.as_ref().map(Json)).collect();
     tx.begin_inserts().await?;
     let ids = sqlx::query_scalar!(
         "INSERT INTO crm_sync_changes (workspace_id, config_id, run_id, log_id, entity_type, link_id, record_id, crm_record_id,
            side, action, state, fields, refusal, created_at, settled_at)
-         SELECT $1, $2, $3, $4, $5, r.link_id, r.record_id, r.crm_record_id, r.side, r.action, r.state, r.fields, r.refusal,
+         SELECT $1, $2, $3, $4, $5, r.link_id, r.record_id, r.crm_record_id, r.side, r.action, r.state, r.fields::json, r.refusal,
            $6::timestamptz, CASE WHEN r.state IN ('done', 'refused') THEN $6::timestamptz END
-         FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::jsonb[])
+         FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::jsonb[])
            WITH ORDINALITY AS r (link_id, record_id, crm_record_id, side, action, state, fields, refusal, position)
          ORDER BY r.position RETURNING id",
         workspace_id,
@@ -122,7 +124,7 @@ pub async fn add(
         &sides as _,
         &actions as _,
         &states as _,
-        &fields as _,
+        &fields,
         &refusals as _
     )
     .fetch_all(tx.connection())

@@ -138,8 +138,8 @@ struct LinkRow {
     record_id: Option<Uuid>,
     crm_record_id: Option<String>,
     state: String,
-    base: serde_json::Value,
-    seen: serde_json::Value,
+    base: Json<BTreeMap<String, FieldBase>>,
+    seen: Json<BTreeMap<String, Value>>,
     crm_modified_at: Option<DateTime<Utc>>,
     crm_edited_at: Option<DateTime<Utc>>,
     failure: Option<serde_json::Value>,
@@ -156,8 +156,8 @@ impl LinkRow {
             record_id: self.record_id,
             crm_record_id: self.crm_record_id,
             state: self.state.parse()?,
-            base: serde_json::from_value(self.base)?,
-            seen: serde_json::from_value(self.seen)?,
+            base: self.base.0,
+            seen: self.seen.0,
             crm_modified_at: self.crm_modified_at.map(|at| at.timestamp_millis()),
             crm_edited_at: self.crm_edited_at.map(|at| at.timestamp_millis()),
             failure: self.failure.map(serde_json::from_value).transpose()?,
@@ -179,10 +179,10 @@ pub async fn by_crm_ids(
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query_as!(
         LinkRow,
-        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                pending_delete, deleted_by_engine
+        r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
          FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4) AND state <> 'apart'",
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4) AND state <> 'apart'"#,
         workspace_id,
         config_id,
         entity.as_str(),
@@ -203,10 +203,10 @@ pub async fn by_record_ids(
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query_as!(
         LinkRow,
-        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                pending_delete, deleted_by_engine
+        r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
          FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4) AND state <> 'apart'",
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4) AND state <> 'apart'"#,
         workspace_id,
         config_id,
         entity.as_str(),
@@ -233,7 +233,7 @@ pub async fn write(
     let record_ids: Vec<Option<Uuid>> = links.iter().map(|link| link.record_id).collect();
     let crm_record_ids: Vec<Option<&str>> = links.iter().map(|link| link.crm_record_id.as_deref()).collect();
     let states: Vec<&str> = links.iter().map(|link| link.state.as_str()).collect();
-    let bases: Vec<Json<_>> = links.iter().map(|link| Json(&link.base)).collect();
+    let bases: Vec<String> = links.iter().map(|link| serde_json::to_string(&link.base)).collect::<Result<_, _>>()?;
     let seen: Vec<Json<_>> = links.iter().map(|link| Json(&link.seen)).collect();
     let modified: Vec<Option<DateTime<Utc>>> = links.iter().map(|link| link.crm_modified_at).collect();
     let edited: Vec<Option<DateTime<Utc>>> = links.iter().map(|link| link.crm_edited_at).collect();
@@ -246,9 +246,12 @@ pub async fn write(
     sqlx::query!(
         "INSERT INTO crm_record_links AS l (workspace_id, config_id, entity_type, id, record_id, crm_record_id, state, base,
            seen, crm_modified_at, crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, created_at, updated_at)
-         SELECT $1, $2, $3, r.*, $4, $4
-         FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[], $10::jsonb[], $11::timestamptz[],
-           $12::timestamptz[], $13::jsonb[], $14::boolean[], $15::jsonb[], $16::text[], $17::boolean[]) AS r
+         SELECT $1, $2, $3, r.id, r.record_id, r.crm_record_id, r.state, r.base::json, r.seen, r.crm_modified_at,
+           r.crm_edited_at, r.failure, r.due, r.decision, r.pending_delete, r.deleted_by_engine, $4, $4
+         FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::timestamptz[],
+           $12::timestamptz[], $13::jsonb[], $14::boolean[], $15::jsonb[], $16::text[], $17::boolean[])
+           AS r (id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
+             pending_delete, deleted_by_engine)
          ON CONFLICT (workspace_id, id) DO UPDATE SET record_id = excluded.record_id, crm_record_id = excluded.crm_record_id,
            state = excluded.state, base = excluded.base, seen = excluded.seen, crm_modified_at = excluded.crm_modified_at,
            crm_edited_at = excluded.crm_edited_at, failure = excluded.failure, due = excluded.due,
@@ -262,7 +265,7 @@ pub async fn write(
         &record_ids as _,
         &crm_record_ids as _,
         &states as _,
-        &bases as _,
+        &bases,
         &seen as _,
         &modified as _,
         &edited as _,
@@ -326,7 +329,7 @@ pub async fn count_open(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity) -
     let workspace_id = tx.workspace_id();
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND state IN ('linked', 'creating', 'out_of_scope')"#,
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND is_open"#,
         workspace_id,
         config_id,
         entity.as_str()
@@ -346,10 +349,10 @@ pub async fn pending_deletes(
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query_as!(
         LinkRow,
-        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                pending_delete, deleted_by_engine
+        r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
          FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4 ORDER BY id LIMIT $5",
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4 ORDER BY id LIMIT $5"#,
         workspace_id,
         config_id,
         entity.as_str(),
@@ -402,9 +405,9 @@ pub async fn get(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredLink>, S
     let workspace_id = tx.workspace_id();
     let row = sqlx::query_as!(
         LinkRow,
-        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                pending_delete, deleted_by_engine
-         FROM crm_record_links WHERE workspace_id = $1 AND id = $2",
+        r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
+         FROM crm_record_links WHERE workspace_id = $1 AND id = $2"#,
         workspace_id,
         id
     )
@@ -423,11 +426,11 @@ pub async fn due_creates_in_app(
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query_as!(
         LinkRow,
-        "SELECT id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-                pending_delete, deleted_by_engine
+        r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state = 'creating' AND record_id IS NULL
-           AND crm_record_id IS NOT NULL ORDER BY id LIMIT $4",
+           AND crm_record_id IS NOT NULL ORDER BY id LIMIT $4"#,
         workspace_id,
         config_id,
         entity.as_str(),

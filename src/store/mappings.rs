@@ -185,8 +185,8 @@ pub async fn drop_bases(
 ) -> Result<u64, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
     let dropped = sqlx::query!(
-        "UPDATE crm_record_links SET base = base - $4::text[], seen = seen - $4::text[], updated_at = $5
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND (base ?| $4 OR seen ?| $4)",
+        "UPDATE crm_record_links SET base = (base::jsonb - $4::text[])::json, seen = seen - $4::text[], updated_at = $5
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND (base::jsonb ?| $4 OR seen ?| $4)",
         workspace_id,
         config_id,
         entity.as_str(),

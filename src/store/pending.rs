@@ -1,6 +1,7 @@
 //! Edits in the app that wait for a run, and CRM records that wait for their partner.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
@@ -178,26 +179,33 @@ pub struct MatchCandidate {
     pub crm_edited_at: DateTime<Utc>,
 }
 
-/// Keeps a CRM record until the reading is complete.
-pub async fn keep_candidate(
+/// Keeps CRM records until the reading is complete; each is among them once.
+pub async fn keep_candidates(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
     entity: Entity,
-    candidate: &MatchCandidate,
+    candidates: &[&MatchCandidate],
 ) -> Result<(), StoreError> {
+    if candidates.is_empty() {
+        return Ok(());
+    }
     let workspace_id = tx.workspace_id();
+    let ids: Vec<&str> = candidates.iter().map(|candidate| candidate.crm_record_id.as_str()).collect();
+    let fields: Vec<Json<_>> = candidates.iter().map(|candidate| Json(&candidate.fields)).collect();
+    let modified: Vec<DateTime<Utc>> = candidates.iter().map(|candidate| candidate.crm_modified_at).collect();
+    let edited: Vec<DateTime<Utc>> = candidates.iter().map(|candidate| candidate.crm_edited_at).collect();
     sqlx::query!(
         "INSERT INTO crm_match_candidates (workspace_id, config_id, entity_type, crm_record_id, fields, crm_modified_at, crm_edited_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (workspace_id, config_id, entity_type, crm_record_id)
-         DO UPDATE SET fields = $5, crm_modified_at = $6, crm_edited_at = $7",
+         SELECT $1, $2, $3, r.* FROM unnest($4::text[], $5::jsonb[], $6::timestamptz[], $7::timestamptz[]) AS r
+         ON CONFLICT (workspace_id, config_id, entity_type, crm_record_id) DO UPDATE SET fields = excluded.fields,
+           crm_modified_at = excluded.crm_modified_at, crm_edited_at = excluded.crm_edited_at",
         workspace_id,
         config_id,
         entity.as_str(),
-        candidate.crm_record_id,
-        serde_json::to_value(&candidate.fields)?,
-        candidate.crm_modified_at,
-        candidate.crm_edited_at
+        &ids as _,
+        &fields as _,
+        &modified,
+        &edited
     )
     .execute(tx.connection())
     .await?;

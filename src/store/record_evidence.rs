@@ -195,7 +195,7 @@ pub async fn journal(
         "SELECT j.log_id, c.crm_provider, j.side, j.action, j.state, j.fields, j.created_at
          FROM crm_sync_changes j JOIN crm_sync_configs c ON c.workspace_id = j.workspace_id AND c.id = j.config_id
          WHERE j.workspace_id = $1 AND j.record_id = $2 AND j.entity_type = $3
-           AND j.fields @> jsonb_build_array(jsonb_build_object('appField', $4::text))
+           AND j.fields::jsonb @> jsonb_build_array(jsonb_build_object('appField', $4::text))
          ORDER BY j.id DESC LIMIT $5",
         workspace_id,
         record_id,

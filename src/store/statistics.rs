@@ -26,13 +26,18 @@ pub async fn refresh_where_old(pool: &PgPool, entity: Entity, records: u64) -> R
         return Ok(());
     }
     let links = "ANALYZE crm_record_links (workspace_id, config_id, entity_type, record_id, crm_record_id, state, due)";
+    let accounts = "ANALYZE accounts (workspace_id, id, updated_at, deleted_at)";
+    // What an entity refers to is looked up for each of its rows, by a plan that is kept until its table is counted anew.
     let records = match entity {
-        Entity::Account => "ANALYZE accounts (workspace_id, id, updated_at, deleted_at)",
-        Entity::Contact => "ANALYZE contacts (workspace_id, id, updated_at, deleted_at, account_id)",
-        Entity::Opportunity => "ANALYZE opportunities (workspace_id, id, updated_at, deleted_at, account_id)",
+        Entity::Account => &[accounts] as &[&str],
+        Entity::Contact => &[accounts, "ANALYZE contacts (workspace_id, id, updated_at, deleted_at, account_id)"],
+        Entity::Opportunity => {
+            &[accounts, "ANALYZE opportunities (workspace_id, id, updated_at, deleted_at, account_id)"]
+        }
     };
-    for statement in [links, records] {
-        sqlx::raw_sql(statement).execute(&mut *connection).await?;
+    sqlx::raw_sql(links).execute(&mut *connection).await?;
+    for statement in records {
+        sqlx::raw_sql(*statement).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -36,8 +36,8 @@ pub fn merge(fields: &[(&MappedField, FieldState)], context: &MergeContext) -> D
 }
 
 /// The base of a field that the engine wrote into the app: what Postgres stored, and the CRM value that it came from.
-pub fn base_after_app_write(crm_value: &Value, stored: &Value) -> FieldBase {
-    FieldBase { crm: crm_value.clone(), app: stored.clone() }
+pub fn base_after_app_write(crm_value: Value, stored: Value) -> FieldBase {
+    FieldBase { crm: crm_value, app: stored }
 }
 
 /// The base of a field that the engine wrote into the CRM. `stored` is the CRM's image after, where it gives one.

@@ -13,7 +13,7 @@ pub fn child_main() -> ExitCode {
             return ExitCode::FAILURE;
         };
         let answer = match request {
-            Request::Run(calls) => Answer::Ran(engine::run(&calls)),
+            Request::Run(groups) => Answer::Ran(groups.iter().flat_map(engine::run).collect()),
             Request::Check { script, direction } => Answer::Checked(engine::check(&script, direction)),
         };
         let written = serde_json::to_writer(&mut output, &answer)

@@ -1,14 +1,13 @@
 //! QuickJS with everything taken away that a transform does not need. Runs in the child process only.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rquickjs::function::Args;
 use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Function, Object, Runtime};
 
-use super::{Direction, TransformCall};
+use super::{Direction, Group};
 use crate::model::FieldDirection;
-use crate::sync::Value;
+use crate::sync::{Record, Value};
 
 /// Memory of one engine, bytes.
 const MEMORY: usize = 16 << 20;
@@ -30,26 +29,20 @@ for (const name of Object.getOwnPropertyNames(globalThis)) {
 }
 ";
 
-/// Runs a batch; each answer is a value, or the sentence of what went wrong.
-pub(super) fn run(calls: &[TransformCall]) -> Vec<Result<Value, String>> {
-    let mut answers: Vec<Result<Value, String>> = vec![Err("the transform did not run".to_owned()); calls.len()];
-    let mut by_script: HashMap<(&str, Direction), Vec<usize>> = HashMap::new();
-    for (place, call) in calls.iter().enumerate() {
-        by_script.entry((&call.script, call.direction)).or_default().push(place);
-    }
-    for ((script, direction), places) in by_script {
-        // A fresh engine for each script: what one leaves behind no other meets.
-        let ran = with_function(script, direction, |function, deadline| {
-            for place in &places {
-                deadline.restart();
-                answers[*place] = call(function, &calls[*place]);
-            }
-        });
-        if let Err(message) = ran {
-            places.iter().for_each(|place| answers[*place] = Err(message.clone()));
+/// Runs a script on its values; each answer is a value, or the sentence of what went wrong.
+pub(super) fn run(group: &Group<'_>) -> Vec<Result<Value, String>> {
+    let mut answers = Vec::with_capacity(group.inputs.len());
+    // A fresh engine for each script: what one leaves behind no other meets.
+    let ran = with_function(&group.script, group.direction, |function, deadline| {
+        for (value, record) in &group.inputs {
+            deadline.restart();
+            answers.push(call(function, value, record));
         }
+    });
+    match ran {
+        Ok(()) => answers,
+        Err(message) => vec![Err(message); group.inputs.len()],
     }
-    answers
 }
 
 /// Says what is wrong with a script for a mapping of `direction`, if anything. A two-way one needs both directions.
@@ -129,15 +122,15 @@ fn is_object(script: &str) -> bool {
     trimmed.starts_with('{') && (script.contains("toApp") || script.contains("toCrm"))
 }
 
-fn call(function: &Function<'_>, call: &TransformCall) -> Result<Value, String> {
+fn call(function: &Function<'_>, value: &Value, fields: &Record) -> Result<Value, String> {
     let ctx = function.ctx();
     let answer = (|| {
         let record = Object::new(ctx.clone())?;
-        for (field, value) in &call.record {
+        for (field, value) in fields {
             record.set(field.as_str(), value.as_deref())?;
         }
         let mut args = Args::new(ctx.clone(), 2);
-        args.push_arg(call.value.as_deref())?;
+        args.push_arg(value.as_deref())?;
         args.push_arg(record)?;
         function.call_arg::<rquickjs::Value<'_>>(args)
     })();
@@ -172,16 +165,14 @@ fn sentence(error: &CaughtError<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     fn transform(script: &str, direction: Direction, value: &str) -> Result<Value, String> {
-        let call = TransformCall {
-            script: script.to_owned(),
-            direction,
-            value: Some(value.to_owned()),
-            record: [("Name".to_owned(), Some("Acme".to_owned()))].into(),
-        };
-        run(&[call]).remove(0)
+        let record = [("Name".to_owned(), Some("Acme".to_owned()))].into();
+        let inputs = vec![(Cow::Owned(Some(value.to_owned())), Cow::Owned(record))];
+        run(&Group { script: script.into(), direction, inputs }).remove(0)
     }
 
     fn text(text: &str) -> Result<Value, String> {

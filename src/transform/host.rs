@@ -1,5 +1,6 @@
 //! The parent's side: keeps one warm child, ends it at a wall-clock limit, starts another.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
-use super::{Answer, Request, TransformCall};
+use super::{Answer, Group, Request, TransformCall};
 use crate::model::FieldDirection;
 use crate::sync::Value;
 
@@ -61,7 +62,7 @@ impl TransformHost {
 
     /// Says what is wrong with a script for a mapping of `direction`, if anything.
     pub async fn check(&self, script: &str, direction: FieldDirection) -> Result<(), String> {
-        let request = Request::Check { script: script.to_owned(), direction };
+        let request = Request::Check { script: script.into(), direction };
         match self.ask(&request, self.limits.call).await {
             Some(Answer::Checked(checked)) => checked,
             _ => Err(ended()),
@@ -69,17 +70,19 @@ impl TransformHost {
     }
 
     async fn run_batch(&self, batch: &[TransformCall]) -> Vec<Result<Value, String>> {
-        let request = Request::Run(batch.to_vec());
-        if let Some(Answer::Ran(answers)) = self.ask(&request, self.limits.batch).await
+        let (groups, places) = grouped(batch);
+        if let Some(Answer::Ran(answers)) = self.ask(&Request::Run(groups), self.limits.batch).await
             && answers.len() == batch.len()
         {
-            return answers;
+            let mut placed: Vec<_> = places.into_iter().zip(answers).collect();
+            placed.sort_by_key(|(place, _)| *place);
+            return placed.into_iter().map(|(_, answer)| answer).collect();
         }
         // One of them hung or killed the child: each alone, so that only that one fails.
         let mut answers = Vec::with_capacity(batch.len());
         for call in batch {
-            let request = Request::Run(vec![call.clone()]);
-            answers.push(match self.ask(&request, self.limits.call).await {
+            let (alone, _) = grouped(std::slice::from_ref(call));
+            answers.push(match self.ask(&Request::Run(alone), self.limits.call).await {
                 Some(Answer::Ran(mut alone)) if alone.len() == 1 => alone.remove(0),
                 _ => Err(ended()),
             });
@@ -88,7 +91,7 @@ impl TransformHost {
     }
 
     /// Sends a request and waits for its answer; ends the child at the limit.
-    async fn ask(&self, request: &Request, limit: Duration) -> Option<Answer> {
+    async fn ask(&self, request: &Request<'_>, limit: Duration) -> Option<Answer> {
         let mut warm = self.warm.lock().await;
         let mut child = match warm.take() {
             Some(child) => child,
@@ -119,7 +122,29 @@ impl TransformHost {
     }
 }
 
-async fn exchange(child: &mut Warm, request: &Request) -> Option<Answer> {
+/// Calls by script, as the child takes them, and the place in `calls` of each value.
+fn grouped(calls: &[TransformCall]) -> (Vec<Group<'_>>, Vec<usize>) {
+    let mut groups: Vec<(Group<'_>, Vec<usize>)> = Vec::new();
+    for (place, call) in calls.iter().enumerate() {
+        let input = (Cow::Borrowed(&call.value), Cow::Borrowed(&call.record));
+        let same =
+            groups.iter_mut().find(|(group, _)| group.direction == call.direction && group.script == call.script);
+        match same {
+            Some((group, places)) => {
+                group.inputs.push(input);
+                places.push(place);
+            }
+            None => {
+                let script = Cow::Borrowed(call.script.as_str());
+                groups.push((Group { script, direction: call.direction, inputs: vec![input] }, vec![place]));
+            }
+        }
+    }
+    let (groups, places): (Vec<Group<'_>>, Vec<Vec<usize>>) = groups.into_iter().unzip();
+    (groups, places.concat())
+}
+
+async fn exchange(child: &mut Warm, request: &Request<'_>) -> Option<Answer> {
     let mut line = serde_json::to_vec(request).ok()?;
     line.push(b'\n');
     child.input.write_all(&line).await.ok()?;

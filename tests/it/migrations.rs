@@ -198,7 +198,13 @@ async fn nothing_can_be_put_into_another_workspace() {
         let row = app.rows(&format!("SELECT * FROM {table} WHERE workspace_id = '{ours}' LIMIT 1")).await;
         let Some(row) = row.into_iter().next() else { continue };
         let columns: Vec<&str> = row.as_object().expect("a row").keys().map(String::as_str).collect();
-        let columns: Vec<&str> = columns.into_iter().filter(|column| *column != "id").collect();
+        let generated = app
+            .rows(&format!(
+                "SELECT attname AS name FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attgenerated <> ''"
+            ))
+            .await;
+        let is_given = |column: &&str| *column != "id" && !generated.iter().any(|other| other["name"] == *column);
+        let columns: Vec<&str> = columns.into_iter().filter(is_given).collect();
         let columns = columns.join(", ");
         let row = row.to_string().replace('\'', "''");
         let insert = format!(

@@ -120,7 +120,7 @@ impl Batch<'_> {
         tx: &mut WorkspaceTx,
         rows: &[&RowWrite],
         is_new: bool,
-    ) -> Result<Vec<AppRow>, StoreError> {
+    ) -> Result<HashMap<Uuid, Record>, StoreError> {
         if is_new {
             app_rows::insert(tx, self.context.entity, rows).await
         } else {
@@ -129,19 +129,22 @@ impl Batch<'_> {
     }
 
     /// Moves the bases to what Postgres stored; a value that came back other than written makes the link due.
-    fn wrote(&mut self, writes: Vec<AppWrite>, stored: Vec<AppRow>) {
-        let stored: HashMap<Uuid, AppRow> = stored.into_iter().map(|row| (row.id, row)).collect();
+    fn wrote(&mut self, writes: Vec<AppWrite>, mut stored: HashMap<Uuid, Record>) {
         for mut write in writes {
-            let Some(row) = stored.get(&write.row.id) else { continue };
+            let Some(mut other) = stored.remove(&write.row.id) else { continue };
             for field in write.fields {
-                let now = row.fields.get(&field.app_field).cloned().flatten();
-                let kind = self.kind(&field.app_field);
-                write.link.due |= !same(kind, &now, &field.written);
+                let now = match other.remove(&field.app_field) {
+                    None => field.written,
+                    Some(now) => {
+                        write.link.due |= !same(self.kind(&field.app_field), &now, &field.written);
+                        now
+                    }
+                };
                 if write.link.decision.as_ref().is_some_and(|open| open.contains_key(&field.app_field)) {
                     // A value that a person put together is agreed only once the CRM has it too.
                     continue;
                 }
-                write.link.base.insert(field.app_field, base_after_app_write(&field.crm_value, &now));
+                write.link.base.insert(field.app_field, base_after_app_write(field.crm_value, now));
             }
             let counters = self.counters(LogDirection::Pull);
             counters.synced += 1;

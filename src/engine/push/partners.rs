@@ -28,7 +28,7 @@ pub(super) struct Partners {
 
 /// What the CRM has under the external ids and match keys of records that would be created.
 pub(super) async fn look_up(
-    step: &Step<'_>,
+    step: &Step,
     context: &EntityContext,
     pairs: &[Pair],
     transformed: &Transformed,
@@ -36,9 +36,19 @@ pub(super) async fn look_up(
     let allowed = may_create(step, context);
     let new: Vec<(usize, &Pair)> =
         pairs.iter().enumerate().filter(|(_, pair)| allowed && is_new_to_crm(pair)).collect();
-    if new.is_empty() {
-        return Ok(Vec::new());
+    let mut found = Vec::new();
+    for new in new.chunks(step.connector()?.batch_size()) {
+        found.extend(look_up_batch(step, context, new, transformed).await?);
     }
+    Ok(found)
+}
+
+async fn look_up_batch(
+    step: &Step,
+    context: &EntityContext,
+    new: &[(usize, &Pair)],
+    transformed: &Transformed,
+) -> Result<Vec<CrmRecord>, StepError> {
     let mut lookups = Vec::new();
     if let Some(field) = external_id_field(step, context)? {
         let values = new.iter().filter_map(|(_, pair)| Some(external_id(step, pair.app.as_ref()?.id))).collect();
@@ -67,12 +77,12 @@ pub(super) async fn look_up(
     step.call(|crm| async move { crm.connector.find(&crm.session, entity, fields, lookups).await }).await
 }
 
-fn external_id_field(step: &Step<'_>, context: &EntityContext) -> Result<Option<String>, StepError> {
+fn external_id_field(step: &Step, context: &EntityContext) -> Result<Option<String>, StepError> {
     Ok(step.connector()?.external_id_field(&context.description))
 }
 
 /// The external id of an app record: names workspace and record, so that another's is never overwritten.
-pub(crate) fn external_id(step: &Step<'_>, record_id: Uuid) -> String {
+pub(crate) fn external_id(step: &Step, record_id: Uuid) -> String {
     format!("{}:{record_id}", step.workspace_id)
 }
 

@@ -11,7 +11,7 @@ use crate::model::LinkState;
 use crate::sync::Record;
 
 /// Asks the CRM for the records of links that an app record's delete closed and its return opens.
-pub(super) async fn meet_again(step: &Step<'_>, context: &EntityContext, pairs: &mut [Pair]) -> Result<(), StepError> {
+pub(super) async fn meet_again(step: &Step, context: &EntityContext, pairs: &mut [Pair]) -> Result<(), StepError> {
     let ids: Vec<String> = pairs.iter().filter_map(closed_crm_id).collect();
     if ids.is_empty() {
         return Ok(());

@@ -16,7 +16,7 @@ pub(crate) struct Ahead {
     page: Option<ReadPage>,
 }
 
-impl Step<'_> {
+impl Step {
     /// One page of a window: as read ahead, or asked for now.
     pub(crate) async fn read_page(&self, window: &ReadWindow, at: Option<&str>) -> Result<ReadPage, StepError> {
         let ahead = self.ahead.lock().await.take();

@@ -1,15 +1,15 @@
 //! Writes into the app's own records, made by the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value as Json;
 use sqlx::types::Json as Jsonb;
 use uuid::Uuid;
 
-use super::{AppRow, app_row};
-use crate::model::Entity;
+use super::text;
+use crate::model::{Entity, app_fields};
 use crate::store::{StoreError, WorkspaceTx};
-use crate::sync::Record;
+use crate::sync::{Record, Value};
 
 /// One row to insert: its id and every field that is not empty, and the times that its fields carry.
 #[derive(Debug, Clone)]
@@ -24,8 +24,21 @@ pub struct RowWrite {
     pub field_changed_at: BTreeMap<String, String>,
 }
 
-/// Inserts rows as the engine; returns them as stored.
-pub async fn insert(tx: &mut WorkspaceTx, entity: Entity, rows: &[&RowWrite]) -> Result<Vec<AppRow>, StoreError> {
+/// A row as Postgres stored it, as far as a write can have set it.
+struct StoredRow {
+    id: Uuid,
+    /// In the order of [`app_fields`].
+    columns: Vec<Value>,
+    custom: Option<Json>,
+}
+
+/// Inserts rows as the engine. Tells of each stored row what it holds other than it was written: a column's type or a
+/// trigger of the app's own may have changed a value.
+pub async fn insert(
+    tx: &mut WorkspaceTx,
+    entity: Entity,
+    rows: &[&RowWrite],
+) -> Result<HashMap<Uuid, Record>, StoreError> {
     tx.begin_inserts().await?;
     let stored = match entity {
         Entity::Account => insert_accounts(tx, rows).await?,
@@ -33,22 +46,50 @@ pub async fn insert(tx: &mut WorkspaceTx, entity: Entity, rows: &[&RowWrite]) ->
         Entity::Opportunity => insert_opportunities(tx, rows).await?,
     };
     tx.end_inserts().await?;
-    stored.into_iter().map(app_row).collect()
+    Ok(differences(entity, rows, stored))
 }
 
-/// Writes whole rows that the transaction holds locked, as the engine; returns them as stored.
-pub async fn update(tx: &mut WorkspaceTx, entity: Entity, rows: &[&RowWrite]) -> Result<Vec<AppRow>, StoreError> {
+/// Writes whole rows that the transaction holds locked, as the engine; tells the same as [`insert`].
+pub async fn update(
+    tx: &mut WorkspaceTx,
+    entity: Entity,
+    rows: &[&RowWrite],
+) -> Result<HashMap<Uuid, Record>, StoreError> {
     let stored = match entity {
         Entity::Account => update_accounts(tx, rows).await?,
         Entity::Contact => update_contacts(tx, rows).await?,
         Entity::Opportunity => update_opportunities(tx, rows).await?,
     };
-    stored.into_iter().map(app_row).collect()
+    Ok(differences(entity, rows, stored))
 }
 
-async fn insert_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<Json>, StoreError> {
+fn differences(entity: Entity, rows: &[&RowWrite], stored: Vec<StoredRow>) -> HashMap<Uuid, Record> {
+    let written: HashMap<Uuid, &RowWrite> = rows.iter().map(|row| (row.id, *row)).collect();
+    let of_row = |row: StoredRow| {
+        let write = written.get(&row.id)?;
+        let mut other = Record::new();
+        for (field, value) in app_fields(entity).iter().zip(row.columns) {
+            if write.columns.get(field.name).and_then(Option::as_deref) != value.as_deref() {
+                other.insert(field.name.to_owned(), value.filter(|text| !text.is_empty()));
+            }
+        }
+        if let Some(Json::Object(mut custom)) = row.custom {
+            for (key, value) in &write.custom {
+                let now = custom.remove(key).and_then(text);
+                if now != *value {
+                    other.insert(format!("custom.{key}"), now);
+                }
+            }
+        }
+        Some((row.id, other))
+    };
+    stored.into_iter().filter_map(of_row).collect()
+}
+
+async fn insert_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<StoredRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        StoredRow,
         r#"INSERT INTO accounts AS t (
               workspace_id, id, name, domain, industry, phone, employee_count, annual_revenue,
               billing_street, billing_city, billing_state, billing_postal_code, billing_country,
@@ -66,7 +107,10 @@ async fn insert_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
               id, name, domain, industry, phone, employee_count, annual_revenue, billing_street,
               billing_city, billing_state, billing_postal_code, billing_country, description,
               owner_email, custom, field_changed_at)
-            RETURNING to_json(t) AS "row!""#,
+            RETURNING t.id, ARRAY[
+              t.name, t.domain, t.industry, t.phone, t.employee_count::text, t.annual_revenue::text, t.billing_street,
+              t.billing_city, t.billing_state, t.billing_postal_code, t.billing_country, t.description, t.owner_email] AS "columns!: Vec<Value>",
+              nullif(t.custom, '{}') AS custom"#,
         workspace_id,
         now,
         &ids(rows),
@@ -90,9 +134,10 @@ async fn insert_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
     .await?)
 }
 
-async fn insert_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<Json>, StoreError> {
+async fn insert_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<StoredRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        StoredRow,
         r#"INSERT INTO contacts AS t (
               workspace_id, id, first_name, last_name, email, phone, mobile_phone, title, department,
               mailing_street, mailing_city, mailing_state, mailing_postal_code, mailing_country,
@@ -109,7 +154,10 @@ async fn insert_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
               id, first_name, last_name, email, phone, mobile_phone, title, department, mailing_street,
               mailing_city, mailing_state, mailing_postal_code, mailing_country, account_id, custom,
               field_changed_at)
-            RETURNING to_json(t) AS "row!""#,
+            RETURNING t.id, ARRAY[
+              t.first_name, t.last_name, t.email, t.phone, t.mobile_phone, t.title, t.department, t.mailing_street,
+              t.mailing_city, t.mailing_state, t.mailing_postal_code, t.mailing_country, t.account_id::text] AS "columns!: Vec<Value>",
+              nullif(t.custom, '{}') AS custom"#,
         workspace_id,
         now,
         &ids(rows),
@@ -133,9 +181,10 @@ async fn insert_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
     .await?)
 }
 
-async fn insert_opportunities(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<Json>, StoreError> {
+async fn insert_opportunities(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<StoredRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        StoredRow,
         r#"INSERT INTO opportunities AS t (
               workspace_id, id, name, amount, currency, stage, probability, close_date, description,
               account_id, custom, field_changed_at, created_at, updated_at)
@@ -149,7 +198,10 @@ async fn insert_opportunities(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Resul
             AS r (
               id, name, amount, currency, stage, probability, close_date, description, account_id,
               custom, field_changed_at)
-            RETURNING to_json(t) AS "row!""#,
+            RETURNING t.id, ARRAY[
+              t.name, t.amount::text, t.currency, t.stage, t.probability::text, t.close_date::text, t.description,
+              t.account_id::text] AS "columns!: Vec<Value>",
+              nullif(t.custom, '{}') AS custom"#,
         workspace_id,
         now,
         &ids(rows),
@@ -168,9 +220,10 @@ async fn insert_opportunities(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Resul
     .await?)
 }
 
-async fn update_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<Json>, StoreError> {
+async fn update_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<StoredRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        StoredRow,
         r#"UPDATE accounts t SET
               name = r.name, domain = r.domain, industry = r.industry, phone = r.phone,
               employee_count = r.employee_count::bigint, annual_revenue = r.annual_revenue::numeric,
@@ -188,7 +241,10 @@ async fn update_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
               billing_city, billing_state, billing_postal_code, billing_country, description,
               owner_email, custom, field_changed_at)
             WHERE t.workspace_id = $1 AND t.id = r.id
-            RETURNING to_json(t) AS "row!""#,
+            RETURNING t.id, ARRAY[
+              t.name, t.domain, t.industry, t.phone, t.employee_count::text, t.annual_revenue::text, t.billing_street,
+              t.billing_city, t.billing_state, t.billing_postal_code, t.billing_country, t.description, t.owner_email] AS "columns!: Vec<Value>",
+              CASE WHEN r.custom <> '{}' THEN t.custom END AS custom"#,
         workspace_id,
         now,
         &ids(rows),
@@ -212,9 +268,10 @@ async fn update_accounts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
     .await?)
 }
 
-async fn update_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<Json>, StoreError> {
+async fn update_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<StoredRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        StoredRow,
         r#"UPDATE contacts t SET
               first_name = r.first_name, last_name = r.last_name, email = r.email, phone = r.phone,
               mobile_phone = r.mobile_phone, title = r.title, department = r.department,
@@ -232,7 +289,10 @@ async fn update_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
               mailing_city, mailing_state, mailing_postal_code, mailing_country, account_id, custom,
               field_changed_at)
             WHERE t.workspace_id = $1 AND t.id = r.id
-            RETURNING to_json(t) AS "row!""#,
+            RETURNING t.id, ARRAY[
+              t.first_name, t.last_name, t.email, t.phone, t.mobile_phone, t.title, t.department, t.mailing_street,
+              t.mailing_city, t.mailing_state, t.mailing_postal_code, t.mailing_country, t.account_id::text] AS "columns!: Vec<Value>",
+              CASE WHEN r.custom <> '{}' THEN t.custom END AS custom"#,
         workspace_id,
         now,
         &ids(rows),
@@ -256,9 +316,10 @@ async fn update_contacts(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec
     .await?)
 }
 
-async fn update_opportunities(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<Json>, StoreError> {
+async fn update_opportunities(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Result<Vec<StoredRow>, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query_scalar!(
+    Ok(sqlx::query_as!(
+        StoredRow,
         r#"UPDATE opportunities t SET
               name = r.name, amount = r.amount::numeric, currency = r.currency, stage = r.stage,
               probability = r.probability::numeric, close_date = r.close_date::date,
@@ -272,7 +333,10 @@ async fn update_opportunities(tx: &mut WorkspaceTx, rows: &[&RowWrite]) -> Resul
               id, name, amount, currency, stage, probability, close_date, description, account_id,
               custom, field_changed_at)
             WHERE t.workspace_id = $1 AND t.id = r.id
-            RETURNING to_json(t) AS "row!""#,
+            RETURNING t.id, ARRAY[
+              t.name, t.amount::text, t.currency, t.stage, t.probability::text, t.close_date::text, t.description,
+              t.account_id::text] AS "columns!: Vec<Value>",
+              CASE WHEN r.custom <> '{}' THEN t.custom END AS custom"#,
         workspace_id,
         now,
         &ids(rows),

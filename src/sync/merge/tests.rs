@@ -211,7 +211,7 @@ fn carry_out(field: &MappedField, mut state: FieldState, decision: &Decision) ->
         state.base = Some(base.clone());
     }
     for set in &decision.to_app {
-        state.base = Some(base_after_app_write(state.crm.as_ref().unwrap_or(&None), &set.after));
+        state.base = Some(base_after_app_write(state.crm.clone().flatten(), set.after.clone()));
         state.app = Some(set.after.clone());
     }
     for set in &decision.to_crm {

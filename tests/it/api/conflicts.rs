@@ -132,7 +132,7 @@ async fn the_apps_values_arrive_in_the_crm() {
     story.carry_out().await;
     let expected = json!({ "phone": "+44 113 3", "industry": "Retail" });
     assert_eq!(story.values().await, (expected, [text("+44 113 3"), text("Retail")]));
-    let rules = story.app.rows("SELECT DISTINCT f ->> 'rule' AS rule FROM crm_sync_changes, jsonb_array_elements(fields) f WHERE side = 'crm'").await;
+    let rules = story.app.rows("SELECT DISTINCT f ->> 'rule' AS rule FROM crm_sync_changes, json_array_elements(fields) f WHERE side = 'crm'").await;
     assert_eq!(rules, [json!({ "rule": "person" })]);
 }
 

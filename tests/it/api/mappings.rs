@@ -220,7 +220,7 @@ async fn the_next_run_sees_a_change() {
     app.sync().await.expect_state("completed");
     let read = "SELECT custom ->> 'tier' AS tier FROM accounts";
     assert_eq!(app.row(read).await["tier"], "Hot", "a mapping that joins reads what has not changed too");
-    let base = "SELECT base ? 'custom.tier' AS kept FROM crm_record_links";
+    let base = "SELECT base::jsonb ? 'custom.tier' AS kept FROM crm_record_links";
     assert_eq!(app.row(base).await["kept"], true);
 
     ops.delete(&one(config, &made["mapping"])).await.expect(200);

@@ -32,14 +32,14 @@ fn start(app: &TestApp, data_dir: &DataDir) -> Child {
         .expect("the program starts")
 }
 
-/// Waits until the program has announced so many steps of a run, or what `is_over` tells.
+/// Waits until the program has announced so many steps of a run, or until the run is over.
 async fn steps(program: &mut PgListener, count: usize, is_over: impl AsyncFn() -> bool) {
     let announced = async {
         for _ in 0..count {
-            program.recv().await.expect("the program's announcement");
             if is_over().await {
                 return;
             }
+            program.recv().await.expect("the program's announcement");
         }
     };
     tokio::time::timeout(PATIENCE, announced).await.expect("the program goes on with the run");
@@ -49,7 +49,7 @@ async fn steps(program: &mut PgListener, count: usize, is_over: impl AsyncFn() -
 async fn a_program_killed_in_mid_run_goes_on_at_the_next_start() {
     let app = TestApp::with(TestOptions { accounts: 60, contacts: 120, ..TestOptions::default() }).await;
     app.sql(&format!(
-        "INSERT INTO accounts (workspace_id, name) SELECT '{}', 'App company ' || n FROM generate_series(1, 450) n",
+        "INSERT INTO accounts (workspace_id, name) SELECT '{}', 'App company ' || n FROM generate_series(1, 2450) n",
         app.workspace_id
     ))
     .await;
@@ -63,14 +63,17 @@ async fn a_program_killed_in_mid_run_goes_on_at_the_next_start() {
     let mut announcements = PgListener::connect(&app.database_url()).await.expect("a connection");
     announcements.listen("crosstie_events").await.expect("to listen");
     // Killed right after a step: the next one's call is under way.
+    let mut kills_in_mid_run = 0;
     for count in [1, 2, 1, 3, 2, 1] {
         let mut program = start(&app, &data_dir);
         steps(&mut announcements, count, is_over).await;
         // SIGKILL: nothing of the program runs any more.
         program.kill().await.expect("a kill");
+        kills_in_mid_run += u32::from(!is_over().await);
         // As if the lease of the dead had ended.
         app.as_superuser("UPDATE jobs SET leased_until = '2000-01-01' WHERE state = 'running'; UPDATE crm_sync_configs SET refreshing_until = NULL").await;
     }
+    assert!(kills_in_mid_run >= 5, "the run has a middle: {kills_in_mid_run}");
     let mut program = start(&app, &data_dir);
     steps(&mut announcements, usize::MAX, is_over).await;
     // Asked to stop it finishes its turn, and so the run's job.
@@ -84,7 +87,7 @@ async fn a_program_killed_in_mid_run_goes_on_at_the_next_start() {
     app.assert_all_linked(Entity::Account).await;
     app.assert_all_linked(Entity::Contact).await;
     app.assert_agreement().await;
-    assert_eq!(app.simulator.all_records("Account").await.len(), 510, "nothing is doubled in the CRM");
-    assert_eq!(app.rows("SELECT id FROM accounts").await.len(), 510, "nor here");
+    assert_eq!(app.simulator.all_records("Account").await.len(), 2510, "nothing is doubled in the CRM");
+    assert_eq!(app.rows("SELECT id FROM accounts").await.len(), 2510, "nor here");
     app.advance(TimeDelta::minutes(5));
 }

@@ -222,6 +222,38 @@ async fn a_field_that_goes_within_the_hour_of_a_describe_is_noticed_too() {
     assert!(mapping["suspended_reason"].is_string());
 }
 
+/// The base on the side of the app is what Postgres stored, not what was sent to it: a value of the CRM that the app
+/// keeps in its own form is agreed, and neither sent back nor taken for an edit.
+#[tokio::test]
+async fn a_value_that_a_trigger_of_the_app_changes_is_agreed_as_it_is_stored() {
+    let app = TestApp::start().await;
+    app.as_superuser(
+        "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN NEW.billing_city := upper(NEW.billing_city); RETURN NEW; END $$;
+         CREATE TRIGGER planted BEFORE INSERT OR UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION planted()",
+    )
+    .await;
+    let fields = json!({ "Name": "Kestrel", "BillingCity": "Oslo", "NumberOfEmployees": 12, "AnnualRevenue": 12.5 });
+    let crm_id = app.simulator.create("Account", fields).await;
+    app.connect_salesforce().await;
+    let cities = async || {
+        app.sync().await.expect_state("completed");
+        assert_rests(&app).await;
+        let stored = app.row("SELECT a.billing_city AS here, l.base -> 'billing_city' ->> 'app' AS base FROM accounts a JOIN crm_record_links l ON l.record_id = a.id").await;
+        let there = app.simulator.record("Account", &crm_id).await.text("BillingCity");
+        (stored["here"].clone(), stored["base"].clone(), there)
+    };
+    assert_eq!(cities().await, (json!("OSLO"), json!("OSLO"), Some("Oslo".to_owned())));
+
+    app.advance(chrono::TimeDelta::minutes(1));
+    app.simulator.edit("Account", &crm_id, json!({ "BillingCity": "Bergen" })).await;
+    assert_eq!(cities().await, (json!("BERGEN"), json!("BERGEN"), Some("Bergen".to_owned())));
+
+    app.advance(chrono::TimeDelta::minutes(1));
+    app.as_superuser("UPDATE accounts SET billing_city = 'Tromsø'").await;
+    assert_eq!(cities().await, (json!("TROMSØ"), json!("TROMSØ"), Some("TROMSØ".to_owned())));
+}
+
 /// The second page is asked for while the first one is stored; it must neither be asked for twice nor go uncounted.
 #[tokio::test]
 async fn pages_read_ahead_are_asked_for_once_and_counted() {

@@ -4,7 +4,7 @@ use crosstie::model::Entity;
 use serde_json::json;
 
 use super::{agreed_account, app_id, app_value, assert_rests, crm_value, text};
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, TestOptions};
 
 #[tokio::test]
 async fn an_update_typed_in_psql_reaches_the_crm_in_one_call() {
@@ -151,6 +151,30 @@ async fn a_lost_answer_to_an_update_is_settled_by_looking() {
     }
     app.sync().await.expect_state("completed");
     assert_rests(&app).await;
+}
+
+/// A step writes several batches. One whose answer is lost costs the batches before it nothing and those after it a new try.
+#[tokio::test]
+async fn a_lost_answer_in_the_middle_of_a_step_sends_no_record_twice() {
+    let app = TestApp::with(TestOptions { accounts: 450, ..TestOptions::default() }).await;
+    app.connect_salesforce().await;
+    app.sync().await.expect_state("completed");
+    app.advance(chrono::TimeDelta::minutes(5));
+    app.sql("UPDATE accounts SET phone = '+47 1'").await;
+    app.simulator.clear_stats().await;
+    app.simulator
+        .faults(json!([
+            { "match": { "operation": "composite" }, "fault": "delay", "delayMs": 0, "times": 1 },
+            { "match": { "operation": "composite" }, "fault": "lost_response", "times": 1 },
+        ]))
+        .await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app.simulator.stats().await.of("composite"), 3, "200 + 200 + 50 records, none of them again");
+    let written = "SELECT count(*) AS rows FROM crm_sync_changes WHERE side = 'crm' AND state = 'done'";
+    assert_eq!(app.row(written).await["rows"], 450);
+    let open = app.rows("SELECT * FROM crm_sync_changes WHERE state IN ('intended', 'sent', 'unknown')").await;
+    assert_eq!(open.len(), 0);
+    app.assert_agreement().await;
 }
 
 #[tokio::test]
