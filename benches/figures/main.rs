@@ -1,4 +1,5 @@
-//! The figures of the README, printed by `make bench`: the pure merge, a first pull, a push, and every screen.
+//! The figures of the README, printed by `make bench`: the pure merge, a first pull, a push, the simulators at size,
+//! and every screen.
 //!
 //! The real program runs as it is shipped, with its embedded Postgres; the CRM is a simulator in a process of its own. The work
 //! is the same each time, the time it takes is the machine's. Names of figures as arguments choose among them.
@@ -8,6 +9,7 @@
 mod merging;
 mod program;
 mod screens;
+mod simulators;
 mod syncing;
 
 fn main() -> anyhow::Result<()> {
@@ -22,6 +24,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("sync") {
         runtime.block_on(syncing::run())?;
+    }
+    if wanted("simulators") {
+        runtime.block_on(simulators::run())?;
     }
     if wanted("screens") {
         runtime.block_on(screens::run())?;

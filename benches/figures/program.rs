@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How often a run is asked how far it is: seldom enough that asking costs it nothing to speak of.
 const POLL: Duration = Duration::from_millis(100);
 
+/// Ticks of a second in `/proc`: the same on every Linux.
+const TICKS: f64 = 100.0;
+
 /// A process that ends with its owner, and its folder.
 pub struct Process {
     child: Child,
@@ -42,9 +45,12 @@ pub struct Program {
 
 /// A running simulator.
 pub struct Simulator {
-    _process: Process,
+    process: Process,
     pub http: reqwest::Client,
+    /// Address of its Salesforce.
     pub url: String,
+    /// Address of its HubSpot.
+    pub hubspot: String,
 }
 
 impl Simulator {
@@ -69,8 +75,8 @@ impl Simulator {
             .arg("--state")
             .arg(&folder)
             .spawn()?;
-        let simulator =
-            Simulator { _process: Process { child, folder }, http: client()?, url: format!("http://{address}") };
+        let (url, hubspot) = (format!("http://{address}"), format!("http://{other}"));
+        let simulator = Simulator { process: Process { child, folder }, http: client()?, url, hubspot };
         answers(&simulator.http, &format!("{}/_simulator/stats", simulator.url)).await?;
         Ok(simulator)
     }
@@ -81,6 +87,21 @@ impl Simulator {
         let stats: Json = self.http.get(&url).send().await?.json().await?;
         self.http.delete(&url).send().await?.error_for_status()?;
         Ok(stats["byOperation"].clone())
+    }
+
+    /// The most memory that it has used.
+    pub fn peak_memory_mb(&self) -> anyhow::Result<f64> {
+        Ok(peak_kb(self.process.child.id()).context("the simulator is gone")? as f64 / 1024.0)
+    }
+
+    /// Seconds that a core has worked for it.
+    pub fn core_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id()))?;
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let ticks: Vec<f64> =
+            after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse().ok()).collect();
+        ensure!(ticks.len() == 2, "/proc tells no times");
+        Ok(ticks.iter().sum::<f64>() / TICKS)
     }
 }
 

@@ -72,7 +72,7 @@ fn each(
     if let Err(error) = spelled {
         return Reply::refused(&error);
     }
-    let by = org.by(user);
+    let by = org.asking(asked, user);
     run(org, batch.all_or_none, &batch.records, |world, record| work(world, object_of(record)?, record, &by))
 }
 
@@ -97,7 +97,7 @@ fn upsert(org: &mut Org, asked: &Asked, object: &'static Object, field: &str, us
     if let Err(error) = batch.records.iter().try_for_each(|record| validate::spelling(object, record)) {
         return Reply::refused(&error);
     }
-    let by = org.by(user);
+    let by = org.asking(asked, user);
     let value = |record: &Map<String, Json>| {
         let found = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(&field.name));
         found.and_then(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).map(str::to_owned)
@@ -132,7 +132,7 @@ fn delete(org: &mut Org, asked: &Asked, user: &str) -> Reply {
         return too_many(ids.len(), MOST);
     }
     let all_or_none = asked.query("allOrNone").is_some_and(|all| all.eq_ignore_ascii_case("true"));
-    let by = org.by(user);
+    let by = org.asking(asked, user);
     run(org, all_or_none, &ids, |world, id| {
         if Id::parse(id).is_none() {
             return Err(RecordError::malformed_id(id));

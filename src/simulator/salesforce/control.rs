@@ -3,14 +3,17 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::convert::convert;
 use super::ids::Id;
 use super::org::Org;
 use super::packed::Value;
 use super::rows::system_value;
-use super::schema::object_named;
+use super::rules::Rules;
+use super::schema::{Object, object_named};
 use super::security::{FieldSecurity, FieldSet};
 use super::seeding::user_id;
 use super::validate::RecordError;
+use super::world::{By, whole_second};
 use crate::simulator::commands::{Edit, invalid, rfc3339};
 use crate::simulator::reply::Reply;
 
@@ -37,6 +40,15 @@ pub(super) fn secured(org: &mut Org, body: &Json) -> Result<Reply, Reply> {
     }
 }
 
+/// Sets the org's rules; what the body leaves out there is none of.
+pub(super) fn ruled(org: &mut Org, body: &Json) -> Result<Reply, Reply> {
+    let rules: Rules = serde_json::from_value(body.clone()).map_err(|error| invalid(&error.to_string()))?;
+    rules.check().map_err(|sentence| invalid(&sentence))?;
+    org.small.rules = rules;
+    org.set_up();
+    Ok(Reply::json(200, &json!({ "ok": true })))
+}
+
 /// An edit that is refused answers as the CRM would.
 pub(super) fn edited(org: &mut Org, wanted: &Edit) -> Result<Reply, Reply> {
     let object = object_named(&wanted.object).ok_or_else(|| invalid("there is no such object"))?;
@@ -49,6 +61,9 @@ pub(super) fn edited(org: &mut Org, wanted: &Edit) -> Result<Reply, Reply> {
     let (given, into) = (id(&wanted.id, "id")?, id(&wanted.merge_into, "mergeInto")?);
     let id = given.as_deref();
     let missing = || RecordError::new("MISSING_ARGUMENT", "id is missing");
+    if let ("convert", Some(id)) = (wanted.action.as_str(), id) {
+        return converted(org, object, id, &wanted.fields, &by);
+    }
     let done = match (wanted.action.as_str(), id) {
         ("edit", Some(id)) => org.world.update(object, id, &wanted.fields, &by),
         ("edit", None) => org.world.create(object, &wanted.fields, &by),
@@ -59,20 +74,34 @@ pub(super) fn edited(org: &mut Org, wanted: &Edit) -> Result<Reply, Reply> {
             Some(into) => org.world.merge(object, id, into, &wanted.fields, &by),
             None => Err(RecordError::new("MISSING_ARGUMENT", "mergeInto is missing")),
         },
-        ("delete" | "undelete" | "purge" | "merge", None) => Err(missing()),
+        ("delete" | "undelete" | "purge" | "merge" | "convert", None) => Err(missing()),
         (other, _) => return Err(invalid(&format!("the action {other} is not possible here"))),
     };
     match done {
-        Ok(id) => {
-            let stamp = org.world.record(object, &id).map_or(super::world::whole_second(by.at), |record| record.stamp);
-            Ok(Reply::json(200, &json!({ "id": id, "modifiedAt": rfc3339(stamp) })))
-        }
+        Ok(id) => Ok(Reply::json(200, &json!({ "id": id, "modifiedAt": stamp(org, object, &id, &by) }))),
         Err(error) => Err(Reply::refused(&error)),
     }
 }
 
+/// Converts a lead; `fields` are the arguments of SOAP's `convertLead`, which REST does not have (dossier 7.1).
+fn converted(org: &mut Org, object: &Object, id: &str, fields: &Map<String, Json>, by: &By) -> Result<Reply, Reply> {
+    if object.name != "Lead" {
+        return Err(invalid("only a Lead can be converted"));
+    }
+    let done = convert(&mut org.world, id, fields, by).map_err(|error| Reply::refused(&error))?;
+    let answer = json!({
+        "id": done.lead, "modifiedAt": stamp(org, object, &done.lead, by),
+        "accountId": done.account, "contactId": done.contact, "opportunityId": done.opportunity,
+    });
+    Ok(Reply::json(200, &answer))
+}
+
+fn stamp(org: &Org, object: &Object, id: &str, by: &By) -> String {
+    rfc3339(org.world.record(object, id).map_or(whole_second(by.at), |record| record.stamp))
+}
+
 /// Who edits: a person by id, name or e-mail; without one, or for one whom the org does not know, a colleague.
-fn colleague(org: &Org, named: Option<&str>) -> Id {
+pub(super) fn colleague(org: &Org, named: Option<&str>) -> Id {
     let found = named.and_then(|named| {
         let people = org.world.table("User")?.records.values();
         let is = |record: &&super::world::Record| {

@@ -9,7 +9,7 @@ use super::world::Fields;
 pub(super) fn derive(object: &Object, fields: &mut Fields, given: &Map<String, Json>) {
     let text = |fields: &Fields, name: &str| fields.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     match object.name {
-        "Contact" | "User" => {
+        "Contact" | "User" | "Lead" => {
             let name = format!("{} {}", text(fields, "FirstName"), text(fields, "LastName"));
             fields.insert("Name".to_owned(), json!(name.trim()));
         }

@@ -4,6 +4,7 @@ mod bulk;
 mod collections;
 mod composite;
 mod control;
+mod convert;
 mod derive;
 mod ids;
 mod oauth;
@@ -17,11 +18,13 @@ mod reply;
 mod request;
 mod rest;
 mod rows;
+mod rules;
 mod schema;
 mod security;
 mod seeding;
 mod soql;
 mod table;
+mod transactions;
 mod validate;
 mod world;
 
@@ -37,6 +40,7 @@ use super::skin::{Desk, Shared, Skin};
 use super::{Clock, SimulatorError, SimulatorOptions};
 use org::Org;
 use request::operation;
+use schema::object_named;
 use world::Savepoint;
 
 /// Most bytes of address and headers together (dossier 2.1).
@@ -171,7 +175,10 @@ impl Commanded for Org {
     }
 
     fn living(&self) -> Map<String, Json> {
-        self.world.tables.iter().map(|(name, table)| ((*name).to_owned(), json!(table.living()))).collect()
+        let tables = self.world.tables.iter();
+        // Record types are no records that anybody makes.
+        let made = tables.filter(|(name, _)| object_named(name).is_some_and(|object| object.createable));
+        made.map(|(name, table)| ((*name).to_owned(), json!(table.living()))).collect()
     }
 
     fn records(&self, object: &str) -> Option<String> {
@@ -223,7 +230,12 @@ impl Commanded for Org {
     }
 
     fn own_command(&mut self, path: &str, body: &Json) -> Option<Result<Reply, Reply>> {
-        (path == "/field-security").then(|| control::secured(self, body))
+        match path {
+            "/field-security" => Some(control::secured(self, body)),
+            "/rules" => Some(control::ruled(self, body)),
+            "/transactions" => Some(transactions::begun(self, body)),
+            _ => None,
+        }
     }
 }
 

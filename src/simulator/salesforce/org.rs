@@ -11,11 +11,14 @@ use sha2::{Digest, Sha256};
 use super::bulk::{self, Jobs};
 use super::ids::Id;
 use super::packed::Value;
+use super::rules::Rules;
 use super::schema::{Object, object_named};
 use super::security::FieldSecurity;
 use super::seeding;
 use super::soql::Statement;
+use super::transactions::{self, Open};
 use super::world::{By, Record, World};
+use crate::simulator::asked::Asked;
 use crate::simulator::commands::{Limits, Settings};
 use crate::simulator::control::BurstWindow;
 use crate::simulator::journal::Journal;
@@ -96,6 +99,9 @@ pub(super) struct Small {
     pub serials: BTreeMap<String, u64>,
     /// What people do not see or may not change, by their id.
     pub security: BTreeMap<String, FieldSecurity>,
+    pub rules: Rules,
+    /// Transactions that are not committed yet.
+    pub open: Vec<Open>,
 }
 
 /// A query whose pages are being fetched.
@@ -176,7 +182,7 @@ impl Org {
         self.touch();
     }
 
-    /// What time alone does: the bin is emptied of what has been in it too long.
+    /// What time alone does: the bin is emptied of what has been in it too long, transactions commit, jobs go on.
     pub(super) fn tick(&mut self) {
         let now = self.now();
         let day = now.div_euclid(DAY_MS);
@@ -184,6 +190,7 @@ impl Org {
             self.swept_day = day;
             self.world.purge_deleted_before(now - BIN_MS);
         }
+        transactions::commit_due(self);
         bulk::tick(self);
     }
 
@@ -298,9 +305,28 @@ impl Org {
         self.small.security.get(user).cloned().unwrap_or_default()
     }
 
+    /// Rules or transactions have changed: the world goes by them.
+    pub(super) fn set_up(&mut self) {
+        self.world.rules = self.small.rules.clone();
+        self.world.locked = transactions::locked(&self.small.open);
+        self.touch();
+    }
+
+    /// Someone who changes something now, as a request's headers want it done.
+    pub(super) fn asking(&self, asked: &Asked, user: &str) -> By {
+        let options = asked.header("sforce-duplicate-rule-header").unwrap_or_default().to_ascii_lowercase();
+        let saves_duplicates = options.split([';', ',']).any(|option| option.replace(' ', "") == "allowsave=true");
+        By { saves_duplicates, ..self.by(user) }
+    }
+
     /// Someone who changes something now.
     pub(super) fn by(&self, user: &str) -> By {
-        By { user: Id::parse(user).unwrap_or(Id::FIRST), at: self.now(), security: self.security_of(user) }
+        By {
+            user: Id::parse(user).unwrap_or(Id::FIRST),
+            at: self.now(),
+            security: self.security_of(user),
+            saves_duplicates: false,
+        }
     }
 
     fn replay(&mut self, mut entry: Json) {
@@ -316,6 +342,7 @@ impl Org {
             }
         } else if let Some(small) = entry.get_mut("small") {
             self.small = serde_json::from_value(small.take()).unwrap_or_default();
+            self.set_up();
             for (name, serial) in &self.small.serials {
                 if let Some(object) = object_named(name) {
                     self.world.raise_serial(object.name, *serial);

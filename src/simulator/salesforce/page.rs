@@ -31,7 +31,7 @@ struct Sheet {
     fields: &'static [&'static str],
 }
 
-const SHEETS: [Sheet; 3] = [
+const SHEETS: [Sheet; 5] = [
     Sheet {
         object: "Account",
         plural: "Accounts",
@@ -74,6 +74,30 @@ const SHEETS: [Sheet; 3] = [
         object: "Opportunity",
         plural: "Opportunities",
         fields: &["Name", "StageName", "Amount", "CloseDate", "Probability", "AccountId", "Description"],
+    },
+    Sheet {
+        object: "Lead",
+        plural: "Leads",
+        fields: &[
+            "LastName",
+            "FirstName",
+            "Company",
+            "Status",
+            "Email",
+            "Phone",
+            "Title",
+            "Website",
+            "Street",
+            "City",
+            "PostalCode",
+            "Country",
+            "Description",
+        ],
+    },
+    Sheet {
+        object: "Project__c",
+        plural: "Projects",
+        fields: &["Name", "Status__c", "Budget__c", "Start__c", "Account__c", "RecordTypeId"],
     },
 ];
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::org::{Cursor, Org};
-use super::rows::Rows;
+use super::rows::{Rows, cursor_place};
 use super::soql::{self, SoqlError, Statement};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
@@ -82,7 +82,7 @@ fn page(org: &mut Org, version: &str, cursor: Cursor, id: Option<String>, offset
         let _ = write!(body, ",\"nextRecordsUrl\":\"/services/data/{version}/query/{id}-{end}\"");
     }
     body.push_str(",\"records\":[");
-    let rows = Rows::new(&org.world, version, org.now());
+    let rows = Rows::new(&org.world, version, org.now()).paged(cursor.batch);
     let found = cursor.ids[offset..end].iter().filter_map(|id| org.world.at(cursor.object, id));
     for (place, record) in found.filter(|record| cursor.with_deleted || !record.deleted).enumerate() {
         if place > 0 {
@@ -91,5 +91,9 @@ fn page(org: &mut Org, version: &str, cursor: Cursor, id: Option<String>, offset
         rows.write(&mut body, cursor.object, record, &columns);
     }
     body.push_str("]}");
+    for (index, nested) in rows.into_cursors().into_iter().enumerate() {
+        let id = org.keep_cursor(nested);
+        body = body.replace(&cursor_place(index), &id);
+    }
     Reply::raw_json(body)
 }

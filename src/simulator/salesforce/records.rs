@@ -45,7 +45,7 @@ fn create(org: &mut Org, asked: &Asked, version: &str, object: &'static Object, 
         Ok(given) => given,
         Err(reply) => return reply,
     };
-    let by = org.by(user);
+    let by = org.asking(asked, user);
     match org.world.create(object, &given, &by) {
         Ok(id) => {
             let place = format!("/services/data/{version}/sobjects/{}/{id}", object.name);
@@ -88,7 +88,7 @@ fn update(org: &mut Org, asked: &Asked, object: &'static Object, id: &str, user:
     if let Some(refused) = org.world.record(object, id).and_then(|record| precondition(asked, object, record)) {
         return refused;
     }
-    let by = org.by(user);
+    let by = org.asking(asked, user);
     match org.world.update(object, id, &given, &by) {
         Ok(_) => Reply::empty(204),
         Err(error) => Reply::refused(&error),
@@ -182,7 +182,7 @@ fn upsert(
         return Reply::error(400, "INVALID_FIELD", &message);
     }
     let only_update = asked.query("updateOnly").is_some_and(|only| only.eq_ignore_ascii_case("true"));
-    let by = org.by(user);
+    let by = org.asking(asked, user);
     match found {
         Some(id) => match org.world.update(object, &id, &given, &by) {
             Ok(_) if version_number(version).is_some_and(|version| version < UPSERT_ANSWERS_SINCE) => Reply::empty(204),

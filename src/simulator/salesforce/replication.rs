@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::org::Org;
 use super::rest::{parse_stamp, stamp};
 use super::schema::Object;
+use super::world::whole_second;
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
@@ -35,6 +36,8 @@ pub(super) fn answer(org: &Org, asked: &Asked, object: &'static Object, deleted:
     }
     // The minute that is running is not covered: a change may still come with a stamp of its first second.
     let covered = end.min(org.now().div_euclid(MINUTE_MS) * MINUTE_MS);
+    // What an open transaction commits bears the stamp of its begin.
+    let covered = org.small.open.iter().map(|open| whole_second(open.began)).fold(covered, i64::min);
     let found = org.world.tables.get(object.name).into_iter().flat_map(|table| table.stamped(start, end - 1));
     let found = found.filter(|record| record.deleted == deleted);
     if deleted {

@@ -155,13 +155,14 @@ fn describe_global(version: &str) -> Json {
         .replace("v{version}", version)
         .replace("{version}", version.trim_start_matches('v'));
     let recorded: Json = serde_json::from_str(&recorded).unwrap_or_default();
-    let known: Vec<Json> = recorded
-        .get("sobjects")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|object| OBJECTS.iter().any(|known| object.get("name").and_then(Json::as_str) == Some(known.name)))
-        .cloned()
+    let entries = recorded.get("sobjects").and_then(Json::as_array).cloned().unwrap_or_default();
+    let like = entries.first().and_then(Json::as_object).cloned().unwrap_or_default();
+    let known: Vec<Json> = OBJECTS
+        .iter()
+        .map(|object| {
+            let recorded = entries.iter().find(|entry| entry.get("name") == Some(&json!(object.name)));
+            recorded.cloned().unwrap_or_else(|| object.entry(version, &like))
+        })
         .collect();
     json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": known })
 }

@@ -4,10 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use super::ids::Id;
+use super::org::Cursor;
 use super::packed::Value;
 use super::rest::stamp;
 use super::schema::{Field, Object};
@@ -19,6 +21,10 @@ pub(super) struct Rows<'w> {
     world: &'w World,
     version: &'w str,
     now: i64,
+    /// Children that a page shows of one parent.
+    batch: usize,
+    /// The cursors of children that a page does not show whole.
+    cursors: RefCell<Vec<Cursor>>,
     /// Children by their statement's place in memory and their parent: looked for once for all rows.
     children: RefCell<HashMap<*const Statement, Children<'w>>>,
 }
@@ -27,7 +33,17 @@ type Children<'w> = Rc<HashMap<Id, Vec<&'w Record>>>;
 
 impl<'w> Rows<'w> {
     pub(super) fn new(world: &'w World, version: &'w str, now: i64) -> Self {
-        Rows { world, version, now, children: RefCell::default() }
+        Rows { world, version, now, batch: usize::MAX, cursors: RefCell::default(), children: RefCell::default() }
+    }
+
+    /// The same with so many children of one parent on a page.
+    pub(super) fn paged(self, batch: usize) -> Self {
+        Rows { batch, ..self }
+    }
+
+    /// The cursors of children that have further pages. Where their ids belong stands [`cursor_place`] in what was written.
+    pub(super) fn into_cursors(self) -> Vec<Cursor> {
+        self.cursors.into_inner()
     }
 
     /// Writes one record.
@@ -85,14 +101,28 @@ impl<'w> Rows<'w> {
         found.clone()
     }
 
-    fn write_children(&self, out: &mut String, object: &'static Object, rows: &[&Record], statement: &Statement) {
+    fn write_children(&self, out: &mut String, object: &'static Object, rows: &[&Record], statement: &Arc<Statement>) {
         if rows.is_empty() {
             out.push_str("null");
             return;
         }
         let columns = columns(object, statement).unwrap_or_default();
-        let _ = write!(out, "{{\"totalSize\":{},\"done\":true,\"records\":[", rows.len());
-        for (place, row) in rows.iter().enumerate() {
+        let _ = write!(out, "{{\"totalSize\":{},\"done\":{}", rows.len(), rows.len() <= self.batch);
+        if rows.len() > self.batch {
+            let mut cursors = self.cursors.borrow_mut();
+            let (place, version, batch) = (cursor_place(cursors.len()), self.version, self.batch);
+            let _ = write!(out, ",\"nextRecordsUrl\":\"/services/data/{version}/query/{place}-{batch}\"");
+            cursors.push(Cursor {
+                object,
+                statement: statement.clone(),
+                ids: rows.iter().map(|record| record.id).collect(),
+                with_deleted: false,
+                batch,
+                at: self.now,
+            });
+        }
+        out.push_str(",\"records\":[");
+        for (place, row) in rows.iter().take(self.batch).enumerate() {
             if place > 0 {
                 out.push(',');
             }
@@ -100,6 +130,11 @@ impl<'w> Rows<'w> {
         }
         out.push_str("]}");
     }
+}
+
+/// What stands for the id of a cursor that is not kept yet; JSON has no such letters.
+pub(super) fn cursor_place(index: usize) -> String {
+    format!("\u{1}{index}\u{1}")
 }
 
 /// The value of a record's own field.

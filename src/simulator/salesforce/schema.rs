@@ -1,9 +1,12 @@
 //! What the org's objects look like: recorded describes, and a unique external-id field on each object.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
+
+use super::ids::Id;
 
 /// Field that integrations may use as external id.
 const EXTERNAL_ID: &str = "Crosstie_Id__c";
@@ -16,13 +19,16 @@ pub(super) struct Object {
     /// API name.
     pub name: &'static str,
     /// First three characters of its ids.
-    pub prefix: &'static str,
+    pub prefix: String,
     /// The describe's fields in order.
     pub fields: Vec<Field>,
     /// Its child relationships that have a name and a child in this org.
     pub children: Vec<Child>,
+    pub createable: bool,
     pub deletable: bool,
     pub mergeable: bool,
+    /// The first one is for records that name none; an object without any knows no `RecordTypeId`.
+    pub record_types: Vec<RecordType>,
     by_name: HashMap<String, usize>,
     describe: String,
 }
@@ -39,6 +45,17 @@ pub(super) struct Child {
     pub name: String,
     pub object: String,
     pub field: String,
+}
+
+/// A record type: which of the values of restricted picklists its records may have (dossier 7.2).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RecordType {
+    pub name: String,
+    pub developer_name: String,
+    pub record_type_id: Id,
+    /// Values by field.
+    pub picklists: BTreeMap<String, Vec<String>>,
 }
 
 /// A field, as far as writing and querying it matter.
@@ -63,19 +80,30 @@ pub(super) struct Field {
     pub scale: u64,
     pub digits: u64,
     pub options: Vec<String>,
+    /// The option that a new record gets where it names none.
+    pub default_option: Option<String>,
     pub reference_to: Vec<String>,
     pub relationship: Option<String>,
 }
 
-/// Account, Contact, Opportunity and User.
+/// The org's objects as describes tell of them. `Project__c` is what an admin may have added.
+const DESCRIBES: [(&str, &str); 7] = [
+    ("Account", include_str!("describe/account.json")),
+    ("Contact", include_str!("describe/contact.json")),
+    ("Opportunity", include_str!("describe/opportunity.json")),
+    ("User", include_str!("describe/user.json")),
+    ("Lead", include_str!("describe/lead.json")),
+    ("RecordType", include_str!("describe/record_type.json")),
+    ("Project__c", include_str!("describe/project.json")),
+];
+
+/// Objects whose records are not an application's to make: they have no external id.
+const OF_THE_ORG: [&str; 2] = ["User", "RecordType"];
+
+/// The objects, in the order of their describes.
 pub(super) static OBJECTS: LazyLock<Vec<Object>> = LazyLock::new(|| {
     let mut keys = HashMap::new();
-    vec![
-        object(&mut keys, "Account", include_str!("describe/account.json"), true),
-        object(&mut keys, "Contact", include_str!("describe/contact.json"), true),
-        object(&mut keys, "Opportunity", include_str!("describe/opportunity.json"), true),
-        object(&mut keys, "User", include_str!("describe/user.json"), false),
-    ]
+    DESCRIBES.iter().map(|(name, described)| object(&mut keys, name, described)).collect()
 });
 
 /// Names of all fields and their keys.
@@ -122,6 +150,18 @@ impl Object {
         self.describe.replace("{version}", version)
     }
 
+    /// Its entry in the list of all objects where none was recorded: what its describe says of the members of `like`.
+    pub(super) fn entry(&self, version: &str, like: &Map<String, Json>) -> Json {
+        let mut outline = self.outline(version);
+        let mut entry: Map<String, Json> = like.keys().map(|name| (name.clone(), outline[name].take())).collect();
+        for (name, value) in &mut entry {
+            if value.is_null() && like.get(name).is_some_and(Json::is_boolean) {
+                *value = json!(false);
+            }
+        }
+        Json::Object(entry)
+    }
+
     /// The describe without fields and relationships, as the resource itself shows it.
     pub(super) fn outline(&self, version: &str) -> Json {
         let mut whole: Json = serde_json::from_str(&self.describe(version)).unwrap_or_default();
@@ -132,26 +172,25 @@ impl Object {
     }
 }
 
-fn object(keys: &mut HashMap<String, u16>, name: &'static str, recorded: &str, with_external_id: bool) -> Object {
+fn object(keys: &mut HashMap<String, u16>, name: &'static str, recorded: &str) -> Object {
     let recorded: Json = serde_json::from_str(recorded).expect("the recorded describes are JSON");
     let member = |name: &str| recorded.get(name).cloned().unwrap_or_default();
     let defaults = member("fieldDefaults");
     let mut described: Vec<Json> = member("fields").as_array().cloned().unwrap_or_default();
-    if with_external_id {
+    if !OF_THE_ORG.contains(&name) {
         described.push(external_id_field());
     }
     let described: Vec<Json> = described.into_iter().map(|field| with_defaults(&defaults, field)).collect();
     let fields: Vec<Field> = described.iter().map(|field| read_field(keys, field)).collect();
-    let prefix = match name {
-        "Account" => "001",
-        "Contact" => "003",
-        "Opportunity" => "006",
-        _ => "005",
-    };
+    let prefix = member("keyPrefix").as_str().unwrap_or_default().to_owned();
+    let record_types: Vec<RecordType> = serde_json::from_value(member("recordTypes")).unwrap_or_default();
     let mut describe = member("objectInfo");
     let flag = |name: &str| describe.get(name).and_then(Json::as_bool).unwrap_or_default();
-    let (deletable, mergeable) = (flag("deletable"), flag("mergeable"));
-    let relationships = recorded.get("childRelationships").cloned().unwrap_or_else(|| json!([]));
+    let (createable, deletable, mergeable) = (flag("createable"), flag("deletable"), flag("mergeable"));
+    let mut relationships = recorded.get("childRelationships").cloned().unwrap_or_else(|| json!([]));
+    if let (Some(relationships), "Account") = (relationships.as_array_mut(), name) {
+        relationships.push(projects());
+    }
     let children = read_children(&relationships);
     if let Json::Object(describe) = &mut describe {
         let root = format!("/services/data/{{version}}/sobjects/{name}");
@@ -159,26 +198,43 @@ fn object(keys: &mut HashMap<String, u16>, name: &'static str, recorded: &str, w
         describe.insert("keyPrefix".to_owned(), json!(prefix));
         describe.insert("fields".to_owned(), Json::Array(described));
         describe.insert("childRelationships".to_owned(), described_children(relationships));
-        describe.insert("recordTypeInfos".to_owned(), json!([master(name)]));
+        describe.insert("recordTypeInfos".to_owned(), Json::Array(kinds(name, &record_types)));
         let urls =
             json!({ "sobject": root, "describe": format!("{root}/describe"), "rowTemplate": format!("{root}/{{ID}}") });
         describe.insert("urls".to_owned(), urls);
     }
     let by_name = fields.iter().enumerate().map(|(index, field)| (field.name.to_ascii_lowercase(), index)).collect();
-    Object { name, prefix, fields, children, deletable, mergeable, by_name, describe: describe.to_string() }
+    let describe = describe.to_string();
+    Object { name, prefix, fields, children, createable, deletable, mergeable, record_types, by_name, describe }
 }
 
-/// The one record type of an org that has none (`tests/specs/salesforce/README.md`).
-fn master(object: &str) -> Json {
+/// `recordTypeInfos`: the object's own, and the one named Master that every object has
+/// (`tests/specs/salesforce/README.md`).
+fn kinds(object: &str, own: &[RecordType]) -> Vec<Json> {
+    let kind = |name: &str, developer_name: &str, id: &str, is_master: bool, is_default: bool| {
+        json!({
+            "active": true, "available": true, "defaultRecordTypeMapping": is_default, "developerName": developer_name,
+            "master": is_master, "name": name, "recordTypeId": id,
+            "urls": { "layout": format!("/services/data/{{version}}/sobjects/{object}/describe/layouts/{id}") },
+        })
+    };
+    let own_kinds = own
+        .iter()
+        .enumerate()
+        .map(|(place, own)| kind(&own.name, &own.developer_name, &own.record_type_id, false, place == 0));
+    own_kinds.chain([kind("Master", "Master", "012000000000000AAA", true, own.is_empty())]).collect()
+}
+
+/// What the custom object adds to accounts.
+fn projects() -> Json {
     json!({
-        "active": true, "available": true, "defaultRecordTypeMapping": true, "developerName": "Master", "master": true,
-        "name": "Master", "recordTypeId": "012000000000000AAA",
-        "urls": { "layout": format!("/services/data/{{version}}/sobjects/{object}/describe/layouts/012000000000000AAA") },
+        "cascadeDelete": false, "childSObject": "Project__c", "deprecatedAndHidden": false, "field": "Account__c",
+        "junctionIdListNames": [], "junctionReferenceTo": [], "relationshipName": "Projects__r", "restrictedDelete": false,
     })
 }
 
 fn read_children(relationships: &Json) -> Vec<Child> {
-    const HERE: [&str; 4] = ["Account", "Contact", "Opportunity", "User"];
+    let is_here = |child: &Child| DESCRIBES.iter().any(|(name, _)| *name == child.object);
     let text = |child: &Json, name: &str| child.get(name).and_then(Json::as_str).map(str::to_owned);
     let relationships = relationships.as_array().into_iter().flatten();
     let named = relationships.filter_map(|child| {
@@ -188,7 +244,7 @@ fn read_children(relationships: &Json) -> Vec<Child> {
             field: text(child, "field")?,
         })
     });
-    named.filter(|child| HERE.contains(&child.object.as_str())).collect()
+    named.filter(is_here).collect()
 }
 
 /// The recorded relationships without the recorder's own remarks.
@@ -248,6 +304,10 @@ fn read_field(keys: &mut HashMap<String, u16>, field: &Json) -> Field {
             .iter()
             .filter_map(|option| option.get("value").and_then(Json::as_str).map(str::to_owned))
             .collect(),
+        default_option: list("picklistValues")
+            .iter()
+            .find(|option| option.get("defaultValue") == Some(&Json::Bool(true)))
+            .and_then(|option| option.get("value").and_then(Json::as_str).map(str::to_owned)),
         reference_to: list("referenceTo").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         relationship: field.get("relationshipName").and_then(Json::as_str).map(str::to_owned),
     }

@@ -6,7 +6,7 @@ use super::derive::derive;
 use super::ids::{self, Id};
 use super::packed::Packed;
 use super::rest::day;
-use super::schema::object_named;
+use super::schema::{OBJECTS, object_named};
 use super::world::{Fields, Record, World, whole_second};
 use crate::simulator::SimulatorOptions;
 use crate::simulator::seed::{self, Company, Deal, Person};
@@ -53,6 +53,17 @@ pub(super) fn fill(world: &mut World, options: &SimulatorOptions, now: i64) {
             ("EmailEncodingKey", json!("UTF-8")),
         ]);
         put(world, "User", "005", index, fields, now, USERS.len());
+    }
+    for object in OBJECTS.iter() {
+        for kind in &object.record_types {
+            let fields = fields([
+                ("Name", json!(kind.name)),
+                ("DeveloperName", json!(kind.developer_name)),
+                ("SobjectType", json!(object.name)),
+                ("IsActive", json!(true)),
+            ]);
+            world.restore("RecordType", record(kind.record_type_id, &fields, whole_second(now - PAST_DAYS * DAY_MS)));
+        }
     }
     let here: Vec<usize> = (0..).filter(|index| is_here(*index)).take(accounts).collect();
     let known = here.last().map_or(0, |last| last + 1);
@@ -134,9 +145,13 @@ fn put(world: &mut World, object: &'static str, prefix: &str, serial: usize, fie
     // The oldest first, so that ids and stamps grow together.
     let age = PAST_DAYS * DAY_MS / count.max(1) as i64 * (count - serial) as i64;
     let at = whole_second(now - age);
-    let record = Record {
-        id: ids::record_id(prefix, serial as u64 + 1),
-        fields: Packed::new(&fields),
+    world.restore(object, record(ids::record_id(prefix, serial as u64 + 1), &fields, at));
+}
+
+fn record(id: Id, fields: &Fields, at: i64) -> Record {
+    Record {
+        id,
+        fields: Packed::new(fields),
         created: at,
         modified: at,
         stamp: at,
@@ -145,8 +160,7 @@ fn put(world: &mut World, object: &'static str, prefix: &str, serial: usize, fie
         deleted: false,
         master: None,
         deleted_with: None,
-    };
-    world.restore(object, record);
+    }
 }
 
 fn fields<const N: usize>(given: [(&str, Json); N]) -> Fields {

@@ -13,7 +13,7 @@ mod tokens;
 use super::security::FieldSet;
 pub(super) use aggregate::{aggregated, shown};
 use dates::DatePart;
-pub(super) use evaluate::{checked, children_of, run};
+pub(super) use evaluate::{checked, children_of, holds, run};
 pub(super) use parse::parse;
 pub(super) use resolve::{Accessor, Column, accessor, columns, listed_accessors as listed, reference};
 

@@ -1,5 +1,6 @@
 //! Stories against a served org, by plain HTTP.
 
+mod admin;
 mod bulk;
 mod composites;
 mod control;

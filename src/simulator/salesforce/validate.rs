@@ -18,20 +18,22 @@ pub(super) struct RecordError {
     pub code: &'static str,
     pub message: String,
     pub fields: Vec<String>,
+    /// `duplicateResult` of what a duplicate rule refuses (dossier 2.9).
+    pub duplicates: Option<Json>,
 }
 
 impl RecordError {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        RecordError { code, message: message.into(), fields: Vec::new() }
+        RecordError { code, message: message.into(), fields: Vec::new(), duplicates: None }
     }
 
     fn of(code: &'static str, message: impl Into<String>, field: &str) -> Self {
-        RecordError { code, message: message.into(), fields: vec![field.to_owned()] }
+        RecordError { fields: vec![field.to_owned()], ..Self::new(code, message) }
     }
 
     pub(super) fn required(fields: &[String]) -> Self {
         let message = format!("Required fields are missing: [{}]", fields.join(", "));
-        RecordError { code: "REQUIRED_FIELD_MISSING", message, fields: fields.to_vec() }
+        RecordError { fields: fields.to_vec(), ..Self::new("REQUIRED_FIELD_MISSING", message) }
     }
 
     pub(super) fn not_found() -> Self {
@@ -53,7 +55,11 @@ impl RecordError {
 
     /// As an element of a collections result.
     pub(super) fn in_collection(&self) -> Json {
-        json!({ "success": false, "errors": [{ "statusCode": self.code, "message": self.message, "fields": self.fields }] })
+        let mut error = json!({ "statusCode": self.code, "message": self.message, "fields": self.fields });
+        if let Some(duplicates) = &self.duplicates {
+            error["duplicateResult"] = duplicates.clone();
+        }
+        json!({ "success": false, "errors": [error] })
     }
 
     /// As the body of a single-record answer.
@@ -61,6 +67,9 @@ impl RecordError {
         let mut error = json!({ "message": self.message, "errorCode": self.code });
         if !self.fields.is_empty() {
             error["fields"] = json!(self.fields);
+        }
+        if let Some(duplicates) = &self.duplicates {
+            error["duplicateResult"] = duplicates.clone();
         }
         json!([error])
     }
@@ -173,6 +182,25 @@ pub(super) fn required(object: &Object, fields: &Fields) -> Result<(), RecordErr
     if missing.is_empty() { Ok(()) } else { Err(RecordError::required(&missing)) }
 }
 
+/// Refuses a record type of another object, and given values that the record's type does not have (dossier 7.2).
+pub(super) fn record_type(object: &Object, fields: &Fields, given: &Fields) -> Result<(), RecordError> {
+    let Some(id) = fields.get("RecordTypeId").and_then(Json::as_str).filter(|_| !object.record_types.is_empty()) else {
+        return Ok(());
+    };
+    let Some(own) = object.record_types.iter().find(|own| *own.record_type_id == *id) else {
+        let message = format!("Record Type ID: this ID value isn't valid for the user: {id}");
+        return Err(RecordError::of("INVALID_CROSS_REFERENCE_KEY", message, "RecordTypeId"));
+    };
+    for (name, value) in given {
+        let (Some(values), Some(text)) = (own.picklists.get(name), value.as_str()) else { continue };
+        if !values.iter().any(|known| known == text) {
+            let message = format!("{name}: bad value for restricted picklist field: {text}");
+            return Err(RecordError::of("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, name));
+        }
+    }
+    Ok(())
+}
+
 fn checked(world: &World, object: &Object, field: &Field, value: &Json) -> Result<Json, RecordError> {
     let value = spelled(field, value)?;
     match (&value, field.field_type.as_str()) {
@@ -261,7 +289,7 @@ fn reference(world: &World, object: &Object, field: &Field, value: &Json) -> Res
     if known.is_empty() {
         return Ok(json!(id));
     }
-    if !known.iter().any(|object| id.starts_with(object.prefix)) {
+    if !known.iter().any(|object| id.starts_with(&object.prefix)) {
         return Err(malformed());
     }
     let found = known.iter().find_map(|object| world.at(object, &id)).filter(|record| !record.deleted);

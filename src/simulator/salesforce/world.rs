@@ -7,10 +7,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::derive::derive;
 use super::ids::{self, Id};
-use super::packed::Packed;
+use super::packed::{Packed, Value};
+use super::rules::{self, Rules};
 use super::schema::{Object, object_named};
 use super::security::FieldSecurity;
 use super::table::Table;
+use super::transactions::refuse_locked;
 use super::validate::{self, RecordError};
 
 /// Fields by API name.
@@ -53,6 +55,9 @@ impl Record {
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub tables: BTreeMap<&'static str, Table>,
+    pub rules: Rules,
+    /// Rows that open transactions hold.
+    pub locked: Vec<Id>,
     /// What has changed since the journal was written: lines to append.
     unwritten: Vec<String>,
     /// What stood before each of those changes.
@@ -69,6 +74,8 @@ pub(super) struct By {
     pub user: Id,
     pub at: i64,
     pub security: FieldSecurity,
+    /// Whether duplicates that a rule only warns of are saved (dossier 2.9).
+    pub saves_duplicates: bool,
 }
 
 /// Objects whose records go with their account (dossier 7.1).
@@ -109,6 +116,11 @@ impl World {
         table.serial = table.serial.max(serial);
     }
 
+    /// Records that are not in the bin.
+    pub(super) fn living_count(&self) -> usize {
+        self.tables.values().map(Table::living).sum()
+    }
+
     /// The records of an object.
     pub(super) fn table(&self, object: &str) -> Option<&Table> {
         self.tables.get(object_named(object)?.name)
@@ -145,21 +157,22 @@ impl World {
         given: &Map<String, Json>,
         by: &By,
     ) -> Result<Id, RecordError> {
+        if !object.createable {
+            let message = format!("entity type cannot be inserted: {}", object.name);
+            return Err(RecordError::new("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message));
+        }
         let mut fields = validate::fields(self, object, given, None, &by.security)?;
         validate::required(object, &fields)?;
+        let named = fields.clone();
+        add_defaults(object, &mut fields, by);
+        validate::record_type(object, &fields, &named)?;
         self.refuse_duplicates(object, &fields, None)?;
-        for field in &object.fields {
-            if field.field_type == "boolean" && field.defaulted && field.name != "IsDeleted" {
-                fields.entry(field.name.clone()).or_insert(Json::Bool(false));
-            }
-        }
-        fields.entry("OwnerId".to_owned()).or_insert_with(|| json!(by.user));
+        refuse_locked(&self.locked, account_of(&fields))?;
         derive(object, &mut fields, given);
-        let table = self.tables.entry(object.name).or_default();
-        table.serial += 1;
-        let id = ids::record_id(object.prefix, table.serial);
+        let serial = self.tables.entry(object.name).or_default().serial + 1;
+        let id = ids::record_id(&object.prefix, serial);
         let at = whole_second(by.at);
-        let record = Record {
+        let mut record = Record {
             id,
             fields: Packed::new(&fields),
             created: at,
@@ -171,6 +184,7 @@ impl World {
             master: None,
             deleted_with: None,
         };
+        rules::obey(self, object, &mut record, None, by)?;
         self.put(object.name, record);
         Ok(id)
     }
@@ -183,26 +197,33 @@ impl World {
         given: &Map<String, Json>,
         by: &By,
     ) -> Result<Id, RecordError> {
-        let mut changed = self.living(object, id)?.clone();
+        let before = self.living(object, id)?;
+        let mut changed = before.clone();
+        if changed.fields.get("IsConverted") == Some(Value::Boolean(true)) {
+            return Err(RecordError::new("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead"));
+        }
         let fields = validate::fields(self, object, given, Some(&changed.id), &by.security)?;
         self.refuse_duplicates(object, &fields, Some(&changed.id))?;
+        refuse_locked(&self.locked, account_of(&fields).chain([changed.id]))?;
         let at = whole_second(by.at);
         let mut held = changed.fields.unpacked();
-        for (name, value) in fields {
+        for (name, value) in &fields {
             if value.is_null() {
-                if object.field(&name).is_some_and(|field| !field.nillable && field.createable && !field.defaulted) {
-                    return Err(RecordError::required(&[name]));
+                if object.field(name).is_some_and(|field| !field.nillable && field.createable && !field.defaulted) {
+                    return Err(RecordError::required(&[name.clone()]));
                 }
-                held.remove(&name);
+                held.remove(name);
             } else {
-                held.insert(name, value);
+                held.insert(name.clone(), value.clone());
             }
         }
+        validate::record_type(object, &held, &fields)?;
         derive(object, &mut held, given);
         changed.fields = Packed::new(&held);
         changed.modified = at;
         changed.stamp = at.max(changed.stamp);
         changed.modified_by = by.user;
+        rules::obey(self, object, &mut changed, Some(before), by)?;
         let id = changed.id;
         self.put(object.name, changed);
         Ok(id)
@@ -215,6 +236,7 @@ impl World {
             return Err(RecordError::new("CANNOT_DELETE_ENTITY", message));
         }
         let id = self.living(object, id)?.id;
+        refuse_locked(&self.locked, [id])?;
         for (child, child_id) in self.children(object, &id) {
             self.set_deleted(child, &child_id, Some(id), by);
         }
@@ -308,7 +330,8 @@ impl World {
         self.tables.get_mut(object)?.remove(object, id)
     }
 
-    fn living(&self, object: &Object, id: &str) -> Result<&Record, RecordError> {
+    /// The record of an id, unless it is in the bin.
+    pub(super) fn living(&self, object: &Object, id: &str) -> Result<&Record, RecordError> {
         let id = Id::parse(id).ok_or_else(|| RecordError::malformed_id(id))?;
         let record = self.at(object, &id).ok_or_else(RecordError::not_found)?;
         if record.deleted { Err(RecordError::deleted()) } else { Ok(record) }
@@ -329,7 +352,8 @@ impl World {
         });
     }
 
-    fn change(&mut self, object: &'static Object, id: &Id, by: &By, work: impl FnOnce(&mut Record)) {
+    /// Changes a record as the org itself does, past what people may write.
+    pub(super) fn change(&mut self, object: &'static Object, id: &Id, by: &By, work: impl FnOnce(&mut Record)) {
         if let Some(mut record) = self.at(object, id).cloned() {
             work(&mut record);
             record.stamp = whole_second(by.at).max(record.stamp);
@@ -370,6 +394,26 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn account_of(fields: &Fields) -> impl Iterator<Item = Id> {
+    fields.get("AccountId").and_then(Json::as_str).and_then(Id::parse).into_iter()
+}
+
+/// What a new record has without being told.
+fn add_defaults(object: &Object, fields: &mut Fields, by: &By) {
+    for field in &object.fields {
+        if field.field_type == "boolean" && field.defaulted && field.name != "IsDeleted" {
+            fields.entry(field.name.clone()).or_insert(Json::Bool(false));
+        }
+        if let (Some(option), true) = (&field.default_option, field.defaulted) {
+            fields.entry(field.name.clone()).or_insert_with(|| json!(option));
+        }
+    }
+    if let Some(kind) = object.record_types.first() {
+        fields.entry("RecordTypeId".to_owned()).or_insert_with(|| json!(kind.record_type_id));
+    }
+    fields.entry("OwnerId".to_owned()).or_insert_with(|| json!(by.user));
 }
 
 /// Stamps have whole seconds (dossier 0, "Timestamps").

@@ -42,7 +42,7 @@ pub(super) fn answer(org: &mut Org, asked: &Asked, object: &str, user: &str) -> 
     if let Err(reply) = checked(object, records, 1, &mut size) {
         return reply;
     }
-    let by = org.by(user);
+    let by = org.asking(asked, user);
     let before = org.world.savepoint();
     let mut outcomes = Outcomes::new();
     for record in records {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use super::super::convert::convert;
 use super::super::ids::Id;
 use super::super::oauth;
 use super::super::org::Org;
@@ -37,7 +38,7 @@ pub(in super::super) fn done(org: &mut Org, asked: &Asked) -> Reply {
                 return shown(500, "Not reset", "<h1>The simulator's disk is full or gone.</h1>");
             }
         }
-        "save" | "delete" | "undelete" => return edited(org, asked, &action),
+        "save" | "delete" | "undelete" | "convert" => return edited(org, asked, &action),
         _ => return shown(400, "Nothing done", "<h1>There is no such action.</h1><p><a href=\"/\">Overview</a></p>"),
     }
     see_other("/".to_owned())
@@ -59,11 +60,14 @@ fn edited(org: &mut Org, asked: &Asked, action: &str) -> Reply {
     let done = match (action, &id) {
         ("delete", Some(id)) => org.world.delete(found, id, &by),
         ("undelete", Some(id)) => org.world.undelete(found, id, &by),
+        ("convert", Some(id)) if found.name == "Lead" => {
+            convert(&mut org.world, id, &Map::new(), &by).map(|converted| converted.lead)
+        }
         (_, Some(id)) => org.world.update(found, id, &given, &by),
         (_, None) => org.world.create(found, &given, &by),
     };
     match done {
-        Ok(id) if action == "save" => see_other(format!("/?object={object}&id={id}")),
+        Ok(id) if matches!(action, "save" | "convert") => see_other(format!("/?object={object}&id={id}")),
         Ok(_) => see_other(format!("/?object={object}")),
         Err(error) => {
             let record = id.as_deref().and_then(|id| org.world.record(found, id));

@@ -105,6 +105,7 @@ pub(super) fn filled(
     };
     let sentence = match record {
         Some(record) if record.deleted => "In the bin. Integrations see it as deleted.".to_owned(),
+        Some(record) if is_converted(record) => "Converted. Nobody can change it any more.".to_owned(),
         Some(record) => format!(
             "Last changed {}. What you change, a colleague changes.",
             time(record.modified, "%-d %b %Y %H:%M:%S")
@@ -140,14 +141,21 @@ pub(super) fn filled(
     let deleted = record.is_some_and(|record| record.deleted);
     if deleted {
         body.push_str("<button class=\"btn btn-main\" name=\"action\" value=\"undelete\">Take out of the bin</button>");
-    } else {
+    } else if !record.is_some_and(is_converted) {
         body.push_str("<button class=\"btn btn-main\" name=\"action\" value=\"save\">Save</button>");
+        if record.is_some() && object == "Lead" {
+            body.push_str("<button class=\"btn\" name=\"action\" value=\"convert\">Convert</button>");
+        }
     }
     if record.is_some() && !deleted {
         body.push_str("<button class=\"btn\" name=\"action\" value=\"delete\">Delete</button>");
     }
     body.push_str("</div></form>");
     body
+}
+
+fn is_converted(record: &Record) -> bool {
+    record.fields.get("IsConverted") == Some(Value::Boolean(true))
 }
 
 /// A value as a form shows it.

@@ -112,6 +112,19 @@ pub(in super::super) fn children_of<'w>(
     children
 }
 
+/// Whether a statement's condition holds for a record, which need not be stored.
+pub(in super::super) fn holds(
+    world: &World,
+    statement: &Statement,
+    record: &Record,
+    now: i64,
+) -> Result<bool, SoqlError> {
+    let judge = Judge { world, now };
+    let object = resolve::object(statement)?;
+    let test = statement.condition.as_ref().map(|condition| judge.test(object, statement, condition)).transpose()?;
+    Ok(test.is_none_or(|test| judge.holds(record, &test)))
+}
+
 /// The object of a statement that is sound in every part.
 pub(in super::super) fn checked(statement: &Statement) -> Result<&'static Object, SoqlError> {
     let object = resolve::object(statement)?;
@@ -362,7 +375,7 @@ fn is_same(field: &Field, text: &str, wanted: &str) -> bool {
 }
 
 /// Ids and days compare as they are.
-fn keeps_case(field: &Field) -> bool {
+pub(super) fn keeps_case(field: &Field) -> bool {
     matches!(field.field_type.as_str(), "id" | "reference" | "date")
 }
 

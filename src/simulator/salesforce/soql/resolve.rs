@@ -1,5 +1,7 @@
 //! Names of a statement, looked up in the org's objects; a statement that passes here evaluates without errors.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 
 use super::super::ids::Id;
@@ -51,7 +53,7 @@ pub(in super::super) enum Column {
         name: &'static str,
         object: &'static Object,
         link: &'static Field,
-        statement: Box<Statement>,
+        statement: Arc<Statement>,
     },
     /// A value as a person reads it.
     Shown {
@@ -315,7 +317,7 @@ fn child_column(object: &'static Object, outer: &Statement, children: &Statement
     // Checked here, so that writing the rows cannot fail.
     columns(child_object, children)?;
     super::evaluate::check(child_object, children)?;
-    Ok(Column::Children { name: &child.name, object: child_object, link, statement: Box::new(children.clone()) })
+    Ok(Column::Children { name: &child.name, object: child_object, link, statement: Arc::new(children.clone()) })
 }
 
 fn relationship(object: &'static Object, name: &str) -> Option<(&'static Field, &'static Object)> {

@@ -116,7 +116,7 @@ async fn the_control_interface_refuses_what_it_does_not_know() {
         ("settings", json!({ "sessionSeconds": -5 })),
         ("settings", json!({ "colour": "red" })),
         ("settings", json!([])),
-        ("edit", json!({ "object": "Lead", "fields": {} })),
+        ("edit", json!({ "object": "Case", "fields": {} })),
         ("edit", json!({ "object": "Account", "action": "convert", "id": "x" })),
         ("reset", json!({ "accounts": 10_000_000 })),
     ] {
@@ -126,7 +126,7 @@ async fn the_control_interface_refuses_what_it_does_not_know() {
     }
     let broken = org.http.post(format!("{}/_simulator/edit", org.url)).body("{").send().await.expect("an answer");
     assert_eq!(broken.status().as_u16(), 422);
-    let nowhere = org.http.get(format!("{}/_simulator/records/Lead", org.url)).send().await.expect("an answer");
+    let nowhere = org.http.get(format!("{}/_simulator/records/Case", org.url)).send().await.expect("an answer");
     assert_eq!(nowhere.status().as_u16(), 404);
     let missing = org.control("edit", json!({ "object": "Account", "action": "merge", "id": "001Si0000000001" })).await;
     assert_eq!(missing[0]["errorCode"], "MISSING_ARGUMENT");

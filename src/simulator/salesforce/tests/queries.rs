@@ -28,6 +28,38 @@ async fn queries_page_and_see_what_was_deleted() {
     assert_eq!((status, error[0]["errorCode"].as_str()), (400, Some("INVALID_FIELD")));
 }
 
+/// Children page by themselves: the parent's page names where theirs go on.
+#[tokio::test]
+async fn many_children_of_one_parent_come_in_pages_of_their_own() {
+    let org = served(&small()).await;
+    let token = org.token().await;
+    let account = org.made(&token, "Account", json!({ "Name": "Large Ltd" })).await;
+    for batch in [200, 200, 50] {
+        let contact = |number| json!({ "attributes": { "type": "Contact" }, "LastName": format!("Number {number}"), "AccountId": account });
+        let records: Vec<Json> = (0..batch).map(contact).collect();
+        assert_eq!(org.send(&token, "POST", "/composite/sobjects", json!({ "records": records })).await.0, 200);
+    }
+    let soql = "SELECT Id, (SELECT Id, LastName FROM Contacts ORDER BY Id) FROM Account WHERE Name = 'Large Ltd'";
+    let url = format!("{}/services/data/v62.0/query", org.url);
+    let asked = org.http.get(url).query(&[("q", soql)]).bearer_auth(&token);
+    let answer = asked.header("Sforce-Query-Options", "batchSize=200").send().await.expect("a page");
+    let page: Json = answer.json().await.expect("JSON");
+    assert_eq!((&page["totalSize"], &page["done"]), (&json!(1), &json!(true)));
+    let mut part = page["records"][0]["Contacts"].clone();
+    let (mut sizes, mut ids) = (Vec::new(), Vec::new());
+    loop {
+        assert_eq!(part["totalSize"], 450);
+        let records = part["records"].as_array().expect("children");
+        sizes.push(records.len());
+        ids.extend(records.iter().map(|child| child["Id"].as_str().expect("an id").to_owned()));
+        let Some(next) = part["nextRecordsUrl"].as_str() else { break };
+        assert_eq!(part["done"], false);
+        part = org.get(&token, next).await.1;
+    }
+    assert_eq!(sizes, [200, 200, 50]);
+    assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]), "each once");
+}
+
 #[tokio::test]
 async fn errors_name_the_place_in_the_statement() {
     let org = served(&small()).await;

@@ -1,0 +1,176 @@
+//! What an admin has set up in an org besides objects and fields: automation that changes what is written, validation rules,
+//! duplicate rules, and how much room there is (dossier 2.9, 2.11, 9.3).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use super::packed::Packed;
+use super::schema::{Object, object_named};
+use super::soql::{self, SoqlError, Statement};
+use super::validate::{self, RecordError};
+use super::world::{By, Record, World};
+
+/// All of it; a new org has none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Rules {
+    pub automation: Vec<Automation>,
+    pub validation: Vec<ValidationRule>,
+    pub duplicates: Vec<DuplicateRule>,
+    /// Living records that fit into the org; none is without end.
+    pub most_records: Option<usize>,
+}
+
+/// A flow that runs before a record is saved: where `when` holds, fields are set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Automation {
+    pub object: String,
+    /// What stands behind SOQL's WHERE.
+    pub when: String,
+    pub set: Map<String, Json>,
+}
+
+/// Refuses a record for which `when` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ValidationRule {
+    pub object: String,
+    /// What stands behind SOQL's WHERE.
+    pub when: String,
+    /// In the admin's words.
+    pub message: String,
+    /// The field that the message is shown at.
+    #[serde(default)]
+    pub field: Option<String>,
+}
+
+/// Refuses a record that equals another one in each of some fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DuplicateRule {
+    pub name: String,
+    pub object: String,
+    pub fields: Vec<String>,
+    pub action: DuplicateAction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum DuplicateAction {
+    /// Lets a record through that asks for it.
+    Alert,
+    Block,
+}
+
+impl Rules {
+    /// Whether every name and condition means something; else a sentence.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let conditions = self.automation.iter().map(|rule| (&rule.object, &rule.when));
+        for (object, when) in conditions.chain(self.validation.iter().map(|rule| (&rule.object, &rule.when))) {
+            let statement = condition(object, when).map_err(|error| error.message)?;
+            soql::checked(&statement).map_err(|error| error.message)?;
+        }
+        let named = self.duplicates.iter().flat_map(|rule| rule.fields.iter().map(|field| (&rule.object, field)));
+        let at = self.validation.iter().filter_map(|rule| Some((&rule.object, rule.field.as_ref()?)));
+        let set = self.automation.iter().flat_map(|rule| rule.set.keys().map(|field| (&rule.object, field)));
+        for (object, field) in named.chain(at).chain(set) {
+            let known = object_named(object).and_then(|object| object.field(field));
+            known.ok_or_else(|| format!("there is no field {object}.{field}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes of a record that is about to be saved what the org's rules make of it, or refuses it. `before` is what it was.
+pub(super) fn obey(
+    world: &World,
+    object: &'static Object,
+    record: &mut Record,
+    before: Option<&Record>,
+    by: &By,
+) -> Result<(), RecordError> {
+    let rules = &world.rules;
+    if before.is_none() && rules.most_records.is_some_and(|most| world.living_count() >= most) {
+        return Err(RecordError::new("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded"));
+    }
+    for rule in rules.automation.iter().filter(|rule| rule.object.eq_ignore_ascii_case(object.name)) {
+        if holds(world, object, &rule.when, record, by.at) {
+            let set = validate::fields(world, object, &rule.set, Some(&record.id), &by.security)?;
+            let mut fields = record.fields.unpacked();
+            fields.extend(set);
+            fields.retain(|_, value| !value.is_null());
+            record.fields = Packed::new(&fields);
+        }
+    }
+    for rule in rules.validation.iter().filter(|rule| rule.object.eq_ignore_ascii_case(object.name)) {
+        if holds(world, object, &rule.when, record, by.at) {
+            let mut error = RecordError::new("FIELD_CUSTOM_VALIDATION_EXCEPTION", &rule.message);
+            error.fields.extend(rule.field.clone());
+            return Err(error);
+        }
+    }
+    for rule in rules.duplicates.iter().filter(|rule| rule.object.eq_ignore_ascii_case(object.name)) {
+        if rule.action == DuplicateAction::Block || !by.saves_duplicates {
+            refuse_duplicates(world, object, rule, record, before)?;
+        }
+    }
+    Ok(())
+}
+
+fn holds(world: &World, object: &'static Object, when: &str, record: &Record, now: i64) -> bool {
+    // It was sound when it was set.
+    condition(object.name, when).and_then(|statement| soql::holds(world, &statement, record, now)).unwrap_or_default()
+}
+
+fn condition(object: &str, when: &str) -> Result<Statement, SoqlError> {
+    soql::parse(&format!("SELECT Id FROM {object} WHERE {when}"))
+}
+
+/// Refuses a record that a duplicate rule matches with others, where something that the rule looks at is new.
+fn refuse_duplicates(
+    world: &World,
+    object: &'static Object,
+    rule: &DuplicateRule,
+    record: &Record,
+    before: Option<&Record>,
+) -> Result<(), RecordError> {
+    let key = |record: &Record| -> Option<Vec<String>> {
+        let value = |field: &String| {
+            let name = &object.field(field)?.name;
+            record.fields.get(name)?.as_str().map(|text| text.trim().to_lowercase())
+        };
+        rule.fields.iter().map(value).collect()
+    };
+    let Some(own) = key(record).filter(|own| before.and_then(key).as_ref() != Some(own)) else { return Ok(()) };
+    let others = world.tables.get(object.name).into_iter().flat_map(|table| table.records.values());
+    let found: Vec<&Record> =
+        others.filter(|other| other.id != record.id && !other.deleted && key(other).as_ref() == Some(&own)).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let matches: Vec<Json> = found
+        .iter()
+        .map(|other| {
+            let url = format!("/services/data/v62.0/sobjects/{}/{}", object.name, other.id);
+            json!({
+                "additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0,
+                "record": { "attributes": { "type": object.name, "url": url }, "Id": other.id },
+            })
+        })
+        .collect();
+    let message = match rule.action {
+        DuplicateAction::Alert => "Use one of these records?",
+        DuplicateAction::Block => "You can't create a record that is here already.",
+    };
+    let mut error = RecordError::new("DUPLICATES_DETECTED", message);
+    error.duplicates = Some(json!({
+        "allowSave": rule.action == DuplicateAction::Alert, "duplicateRule": rule.name,
+        "duplicateRuleEntityType": object.name, "errorMessage": message,
+        "matchResults": [{
+            "entityType": object.name, "errors": [], "matchEngine": "ExactMatchEngine", "matchRecords": matches,
+            "rule": rule.name, "size": found.len(), "success": true,
+        }],
+    }));
+    Err(error)
+}
