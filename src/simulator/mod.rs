@@ -49,3 +49,6 @@ pub enum SimulatorError {
         source: std::io::Error,
     },
 }
+
+#[cfg(test)]
+mod tests;

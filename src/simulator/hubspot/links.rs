@@ -1,6 +1,6 @@
 //! Associations between records with their labels (dossier 4). A pair of records has one set of labels, seen from both ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -47,7 +47,7 @@ pub(super) type Mask = u16;
 pub(super) const PRIMARY: Mask = 0b10;
 
 /// Labels by the types they connect.
-pub(super) type Labels = HashMap<(usize, usize), Vec<Label>>;
+pub(super) type Labels = BTreeMap<(usize, usize), Vec<Label>>;
 
 /// Every pair of records that is associated.
 #[derive(Debug, Default)]

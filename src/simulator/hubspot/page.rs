@@ -193,7 +193,7 @@ fn requests(body: &mut String, portal: &Portal) {
             body,
             "<li><span class=\"faint\">{}</span><span>{}</span><span title=\"{path}\">{path}</span>\
              <span class=\"{class}\">{status}</span><span class=\"faint r\">{} ms</span></li>",
-            time(seen.at, "%H:%M:%S%.2f"),
+            time(seen.at, "%H:%M:%S%.3f"),
             escape(&seen.method),
             seen.took_ms,
             path = escape(&seen.path),

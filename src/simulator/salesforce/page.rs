@@ -222,7 +222,7 @@ fn requests(body: &mut String, org: &Org) {
         let _ = write!(
             body,
             "<li><span class=\"faint\">{}</span><span>{}</span><span title=\"{path}\">{path}</span>{status}<span class=\"faint r\">{took}</span></li>",
-            time(seen.at, "%H:%M:%S%.2f"),
+            time(seen.at, "%H:%M:%S%.3f"),
             escape(&seen.method),
             path = escape(&seen.path),
         );
