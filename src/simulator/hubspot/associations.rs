@@ -67,14 +67,19 @@ pub(super) fn of_object(
         }
         ("PUT", [id, type_id], false) => {
             // v3: the type is in the path.
-            let type_id = type_id.parse().map_err(|_| Refusal::invalid("The association type is not a number"))?;
-            portal.world.associate(from, other(id)?, &[type_id], false)?;
+            let types = v3_type(&portal.world, from.0, to, type_id)?;
+            portal.world.associate(from, other(id)?, &types, false)?;
             let record = portal.world.living(from.0, from.1).ok_or_else(Refusal::not_found)?;
             let told = super::shape::told(&portal.world, from.0, record, &super::shape::Wanted::default());
             Ok(Reply::json(200, &Json::Object(told)))
         }
-        ("DELETE", [id] | [id, _], false) => {
+        ("DELETE", [id], false) => {
             portal.world.link(from, other(id)?, 0);
+            Ok(Reply::empty(204))
+        }
+        ("DELETE", [id, type_id], false) => {
+            let types = v3_type(&portal.world, from.0, to, type_id)?;
+            unlabel(&mut portal.world, from, other(id)?, &types);
             Ok(Reply::empty(204))
         }
         (_, [] | [_] | [_, _], _) => Err(Refusal::not_allowed()),
@@ -116,8 +121,7 @@ fn list(portal: &Portal, asked: &Asked, tree: Tree, from: End, to: usize) -> Res
 fn page(world: &World, from: End, to: usize, after: u64, limit: usize, v3: bool) -> (Vec<Json>, Option<u64>) {
     let labels = labels_of(world, from.0, to);
     let name = relation(from.0, to);
-    let living = world.links.of(from, to).filter(|(id, _)| *id >= after && world.living(to, *id).is_some());
-    let mut found: Vec<(u64, Mask)> = living.take(limit + 1).collect();
+    let mut found: Vec<(u64, Mask)> = world.linked(from, to).filter(|(id, _)| *id >= after).take(limit + 1).collect();
     let next = if found.len() > limit { found.pop().map(|(id, _)| id) } else { None };
     let told = found
         .into_iter()
@@ -219,7 +223,7 @@ fn write(
         let types = match (default, tree) {
             (true, _) => Vec::new(),
             // v3 names the association by a word; unlabelled is meant.
-            (_, Tree::V3) => v3_type(&portal.world, from, to, input)?,
+            (_, Tree::V3) => v3_type(&portal.world, from, to, named_type(input))?,
             _ => type_ids(input.get("types"))?,
         };
         match portal.world.associate(pair.0, pair.1, &types, false) {
@@ -234,8 +238,13 @@ fn write(
     Ok(finished(portal.now(), if default { 200 } else { 201 }, results, errors))
 }
 
-fn v3_type(world: &World, from: usize, to: usize, input: &Map<String, Json>) -> Result<Vec<u32>, Refusal> {
-    let named = input.get("type").and_then(Json::as_str).unwrap_or_default();
+/// The type that an input of v3 names.
+fn named_type(input: &Map<String, Json>) -> &str {
+    input.get("type").and_then(Json::as_str).unwrap_or_default()
+}
+
+/// The type ids of v3's word for a type; none where it is the plain one.
+fn v3_type(world: &World, from: usize, to: usize, named: &str) -> Result<Vec<u32>, Refusal> {
     let numbers = named.parse::<u32>().ok().filter(|id| labels_of(world, from, to).iter().any(|l| l.type_id == *id));
     match numbers {
         Some(id) => Ok(vec![id]),
@@ -252,8 +261,9 @@ fn archive(portal: &mut Portal, asked: &Asked, tree: Tree, (from, to): (usize, u
             Some(Json::Array(to)) => to.iter().filter_map(|end| id_of(end.get("id")?)).collect(),
             _ => vec![end(input, "to")?],
         };
+        let types = if tree == Tree::V3 { v3_type(&portal.world, from, to, named_type(input))? } else { Vec::new() };
         for other in others {
-            portal.world.link((from, id), (to, other), 0);
+            unlabel(&mut portal.world, (from, id), (to, other), &types);
         }
     }
     Ok(gone(portal, tree))
@@ -268,16 +278,19 @@ fn archive_labels(
     let inputs = inputs(&asked.members()?, MOST_WRITTEN)?;
     for input in &inputs {
         let pair = ((from, end(input, "from")?), (to, end(input, "to")?));
-        let types = type_ids(input.get("types"))?;
-        let before = portal.world.links.get(pair.0, pair.1).unwrap_or_default();
-        let labels = labels_of(&portal.world, from, to).iter().enumerate();
-        let dropped =
-            labels.filter(|(_, label)| types.contains(&label.type_id)).fold(0, |mask, (place, _)| mask | (1 << place));
-        // Without the plain association there is none at all (dossier 4).
-        let after = if dropped & 1 != 0 { 0 } else { before & !dropped };
-        portal.world.link(pair.0, pair.1, after);
+        unlabel(&mut portal.world, pair.0, pair.1, &type_ids(input.get("types"))?);
     }
     Ok(gone(portal, tree))
+}
+
+/// Takes labels from a pair, all where none are named. Without the plain association there is none at all (dossier 4).
+fn unlabel(world: &mut World, from: End, to: End, types: &[u32]) {
+    let labels = labels_of(world, from.0, to.0).iter().enumerate();
+    let dropped =
+        labels.filter(|(_, label)| types.contains(&label.type_id)).fold(0, |mask, (place, _)| mask | (1 << place));
+    let before = world.links.get(from, to).unwrap_or_default();
+    let after = if types.is_empty() || dropped & 1 != 0 { 0 } else { before & !dropped };
+    world.link(from, to, after);
 }
 
 /// Dated versions answer a removal with a batch, the others with nothing.

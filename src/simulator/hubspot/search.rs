@@ -3,7 +3,7 @@
 mod read;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde_json::{Value as Json, json};
@@ -188,10 +188,11 @@ impl<'p> Index<'p> {
                 continue;
             }
             if filter.name == "hs_object_id" {
-                return Narrow::Ids(filter.values.iter().filter_map(|value| value.trim().parse().ok()).collect());
+                return Narrow::Ids(filter.values.iter().filter_map(|value| Some(number(value)? as u64)).collect());
             }
             if let Some((place, property)) = definitions.place(&filter.name).zip(definitions.living(&filter.name))
                 && property.unique
+                && filter.sense == Sense::Text
             {
                 let found = filter.values.iter().filter_map(|value| self.world.by_unique(self.kind, place, value));
                 return Narrow::Ids(found.map(|record| record.id).collect());
@@ -220,14 +221,14 @@ impl<'p> Index<'p> {
         }
         if used > 0 {
             if empty(low, high) {
-                return Narrow::Ids(Vec::new());
+                return Narrow::Ids(BTreeSet::new());
             }
             return Narrow::Modified(low, high, used == group.len() && query.text.is_empty());
         }
         let after = group
             .iter()
             .find(|filter| filter.name == "hs_object_id" && matches!(filter.operator, Operator::Gt | Operator::Gte));
-        Narrow::From(after.and_then(|filter| filter.values[0].trim().parse().ok()).unwrap_or(0))
+        Narrow::From(after.and_then(|filter| Some(number(&filter.values[0])? as u64)).unwrap_or(0))
     }
 
     fn fits(&self, query: &Query, record: &Record) -> bool {
@@ -244,19 +245,23 @@ impl<'p> Index<'p> {
         let values =
             TYPES[self.kind].searched.iter().filter_map(|name| shape::value(self.world, self.kind, record, name));
         let all = values.map(|value| value.to_lowercase()).collect::<Vec<_>>().join(" ");
-        all.contains(text) || words(text).all(|wanted| words(&all).any(|word| word.starts_with(wanted)))
+        let mut wanted = words(text).peekable();
+        all.contains(text)
+            || (wanted.peek().is_some() && wanted.all(|wanted| words(&all).any(|word| word.starts_with(wanted))))
     }
 
     fn passes(&self, filter: &Filter, record: &Record) -> bool {
         if let Some(to) = filter.linked {
+            let from = (self.kind, record.id);
             let linked = |value: &String| {
-                value.trim().parse().is_ok_and(|id| self.world.links.get((self.kind, record.id), (to, id)).is_some())
+                let wanted = value.trim().parse::<u64>().ok();
+                self.world.linked(from, to).any(|(id, _)| Some(id) == wanted)
             };
             return match filter.operator {
                 Operator::Eq | Operator::In => filter.values.iter().any(linked),
                 Operator::Neq | Operator::NotIn => !filter.values.iter().any(linked),
-                Operator::Has => self.world.links.of((self.kind, record.id), to).next().is_some(),
-                Operator::HasNot => self.world.links.of((self.kind, record.id), to).next().is_none(),
+                Operator::Has => self.world.linked(from, to).next().is_some(),
+                Operator::HasNot => self.world.linked(from, to).next().is_none(),
                 _ => false,
             };
         }
@@ -290,7 +295,7 @@ impl<'p> Index<'p> {
     /// By what the query sorts by, else by creation; ids decide between equals.
     fn order(&self, query: &Query, found: &mut [u64]) {
         let table = &self.world.tables[self.kind];
-        let record = |id: &u64| table.records.get(id);
+        let record = |id: &u64| self.before.get(id).copied().unwrap_or_else(|| table.records.get(id));
         let created = |id: &u64| record(id).map_or(0, |record| record.created);
         let Some((name, down)) = &query.sort else {
             found.sort_by_cached_key(|id| (created(id), *id));
@@ -302,18 +307,20 @@ impl<'p> Index<'p> {
             found.sort_by_cached_key(|id| (record(id).map_or(0, |record| record.modified), *id));
         } else {
             let kind = self.world.meta.definitions[self.kind].living(name).map(|property| property.kind.as_str());
+            // What is no number has the same rank and its text decides; records without a value are the least.
             let key = |id: &u64| {
                 let value = record(id).and_then(|record| shape::value(self.world, self.kind, record, name));
                 let value = value.map(|value| value.to_lowercase()).unwrap_or_default();
-                // Numbers are padded into an order of bits that is their own.
-                let rank = match kind {
-                    Some("number") => number(&value).map_or(i64::MIN, |number| (number * 1000.0) as i64),
-                    Some("date" | "datetime") => instant(&value).unwrap_or(i64::MIN),
-                    _ => 0,
+                let (rank, text) = match kind {
+                    Some("number") => (number(&value), String::new()),
+                    Some("date" | "datetime") => (instant(&value).map(|at| at as f64), String::new()),
+                    _ => (None, value),
                 };
-                (rank, value, *id)
+                (rank.unwrap_or(f64::NEG_INFINITY), text, *id)
             };
-            found.sort_by_cached_key(key);
+            let mut keys: Vec<(f64, String, u64)> = found.iter().map(key).collect();
+            keys.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (&a.1, a.2).cmp(&(&b.1, b.2))));
+            found.iter_mut().zip(keys).for_each(|(place, (_, _, id))| *place = id);
         }
         if *down {
             found.reverse();
@@ -332,7 +339,7 @@ fn empty(low: Bound<(i64, u64)>, high: Bound<(i64, u64)>) -> bool {
 
 enum Narrow {
     /// Only these can match.
-    Ids(Vec<u64>),
+    Ids(BTreeSet<u64>),
     /// Only what was last changed in this range; whether that is all that is asked.
     Modified(Bound<(i64, u64)>, Bound<(i64, u64)>, bool),
     /// Only ids from here on.

@@ -37,7 +37,7 @@ pub(super) fn value<'r>(world: &World, kind: usize, record: &'r Record, name: &s
 
 fn reckoned(world: &World, kind: usize, record: &Record, name: &str) -> Option<String> {
     let of = &TYPES[kind];
-    let count = |to: usize| world.links.of((kind, record.id), to).count().to_string();
+    let count = |to: usize| world.linked((kind, record.id), to).count().to_string();
     match name {
         "hs_object_id" => Some(record.id.to_string()),
         _ if name == of.created => Some(iso(record.created)),
@@ -163,7 +163,7 @@ pub(super) fn told_with_links(
     let mut told = told(world, kind, record, wanted);
     let mut all = Map::new();
     for to in &wanted.associations {
-        let ids: Vec<u64> = world.links.of((kind, record.id), *to).map(|(id, _)| id).take(SHOWN + 1).collect();
+        let ids: Vec<u64> = world.linked((kind, record.id), *to).map(|(id, _)| id).take(SHOWN + 1).collect();
         if ids.is_empty() {
             continue;
         }

@@ -1,6 +1,9 @@
 //! Stories against an account, put to it without a network.
 
+mod associations;
+mod control;
 mod garbage;
+mod search;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -32,6 +35,25 @@ fn account(options: &SimulatorOptions) -> Account {
     let granted = account.ask("POST", "/_simulator/token", json!({})).1;
     account.token = granted["access_token"].as_str().expect("a token").to_owned();
     account
+}
+
+struct Served {
+    url: String,
+    http: reqwest::Client,
+    _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+async fn served(options: &SimulatorOptions) -> Served {
+    // Another test may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let simulator = HubspotSimulator::open(options, Arc::new(|| NOW)).expect("a world");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(simulator.serve(listener, async move {
+        let _ = stopped.await;
+    }));
+    Served { url, http: reqwest::Client::builder().no_proxy().build().expect("a client"), _stop: stop }
 }
 
 impl Account {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use serde_json::{Map, Value as Json, json};
 
 use super::catalog::{self, Pipeline};
-use super::links::{self, End, Label, Labels, Links, Mask, PRIMARY};
+use super::links::{self, End, Labels, Links, Mask, PRIMARY};
 use super::record::{By, Record};
 use super::refusal::Refusal;
 use super::schema::{COMPANIES, CONTACTS, DEALS, Definitions, TYPES, type_named};
@@ -301,9 +301,10 @@ impl World {
                 let message = format!("Association type id {wanted} doesn't exist between {from} and {to}");
                 return Err(Refusal::invalid(message));
             };
-            self.refuse_too_many(from, to, &labels[place], place)?;
             mask |= 1 << place;
         }
+        self.refuse_too_many(from, to, mask)?;
+        self.refuse_too_many(to, from, links::mirrored(&labels, mask))?;
         let owner = if links::has_primary(from.0) && to.0 == COMPANIES {
             Some(from)
         } else {
@@ -327,19 +328,28 @@ impl World {
         Ok(mask)
     }
 
-    fn refuse_too_many(&self, from: End, to: End, label: &Label, place: usize) -> Result<(), Refusal> {
-        let Some(most) = label.most else { return Ok(()) };
-        let used = self.links.of(from, to.0).filter(|(id, mask)| *id != to.1 && mask & (1 << place) != 0).count();
-        if (used as u64) < most {
-            return Ok(());
+    /// Refuses what would give one end more records under a label than its limit.
+    fn refuse_too_many(&self, from: End, to: End, mask: Mask) -> Result<(), Refusal> {
+        let labels = self.meta.labels.get(&(from.0, to.0)).into_iter().flatten().enumerate();
+        for (place, label) in labels.filter(|(place, _)| mask & (1 << place) != 0) {
+            let others = self.linked(from, to.0).filter(|(id, mask)| *id != to.1 && mask & (1 << place) != 0);
+            if let Some(most) = label.most.filter(|most| others.count() as u64 >= *most) {
+                let message = format!("{} {} has reached its limit of {most} associations", TYPES[from.0].id, from.1);
+                return Err(Refusal::invalid(message).sub("ASSOCIATIONS.LIMIT_EXCEEDED"));
+            }
         }
-        let message = format!("{} {} has reached its limit of {most} associations", TYPES[from.0].id, from.1);
-        Err(Refusal::invalid(message).sub("ASSOCIATIONS.LIMIT_EXCEEDED"))
+        Ok(())
+    }
+
+    /// What a record is associated with of one type; what is in the bin is not shown (dossier 9).
+    pub(super) fn linked(&self, from: End, to: usize) -> impl Iterator<Item = (u64, Mask)> {
+        let lives = move |id: &u64| self.tables[to].records.get(id).is_some_and(|record| record.archived == 0);
+        self.links.of(from, to).filter(move |(id, _)| lives(id))
     }
 
     /// The main company of a contact or deal.
     pub(super) fn primary(&self, owner: End) -> Option<u64> {
-        self.links.of(owner, COMPANIES).find(|(_, mask)| mask & PRIMARY != 0).map(|(id, _)| id)
+        self.linked(owner, COMPANIES).find(|(_, mask)| mask & PRIMARY != 0).map(|(id, _)| id)
     }
 
     /// Sets the labels of a pair, noted as unwritten; 0 ends the association.
@@ -426,7 +436,7 @@ impl World {
         for (place, value) in record.values() {
             let Some(property) = definitions.at(place) else { continue };
             if property.unique {
-                keys.push((place, value.to_lowercase().into()));
+                keys.push((place, value.trim().to_lowercase().into()));
             } else if kind == CONTACTS && (property.name == "email" || property.name == "hs_additional_emails") {
                 let email = definitions.place("email").unwrap_or(place);
                 keys.extend(value.split(';').map(|one| (email, one.trim().to_lowercase().into())));

@@ -69,7 +69,7 @@ pub(super) fn query(world: &World, kind: usize, body: &Map<String, Json>) -> Res
     }
     let text = match body.get("query") {
         None | Some(Json::Null) => String::new(),
-        Some(Json::String(text)) => text.to_lowercase(),
+        Some(Json::String(text)) => text.trim().to_lowercase(),
         Some(_) => return Err(Refusal::malformed("query must be a text")),
     };
     let names = list(body, "properties")?.iter().filter_map(|name| name.as_str().map(str::to_owned));
@@ -167,7 +167,10 @@ fn one_filter(world: &World, kind: usize, given: &Json) -> Result<Filter, Refusa
     };
     // IN compares texts with lower-cased ones without lower-casing its values (dossier 2.7).
     let as_given = matches!(operator, Operator::In | Operator::NotIn);
+    // Tokens are words of whatever is kept, however the property compares.
+    let token = matches!(operator, Operator::Contains | Operator::ContainsNot);
     let values = raw.into_iter().map(|raw| match sense {
+        _ if token => Ok(raw.to_lowercase()),
         Sense::Text if as_given => Ok(raw),
         Sense::Text => Ok(raw.to_lowercase()),
         Sense::Exact => Ok(raw),
