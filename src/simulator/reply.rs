@@ -10,6 +10,8 @@ use serde_json::Value as Json;
 pub(super) struct Reply {
     pub status: u16,
     pub body: String,
+    /// What is no text; it is sent where `body` is empty.
+    pub bytes: Vec<u8>,
     /// JSON and HTML get the CRM's spelling of their character set when they are sent.
     pub content_type: &'static str,
     pub headers: Vec<(&'static str, String)>,
@@ -38,7 +40,12 @@ impl Reply {
 
     /// Any text.
     pub(super) fn text(status: u16, content_type: &'static str, body: String) -> Self {
-        Reply { status, body, content_type, headers: Vec::new() }
+        Reply { status, body, bytes: Vec::new(), content_type, headers: Vec::new() }
+    }
+
+    /// A file.
+    pub(super) fn bytes(content_type: &'static str, bytes: Vec<u8>) -> Self {
+        Reply { bytes, ..Self::text(200, content_type, String::new()) }
     }
 
     /// The same with one more header.
@@ -61,6 +68,7 @@ impl Reply {
         for (name, value) in self.headers {
             response = response.header(name, value);
         }
-        response.body(Body::from(self.body)).unwrap_or_default()
+        let body = if self.body.is_empty() { Body::from(self.bytes) } else { Body::from(self.body) };
+        response.body(body).unwrap_or_default()
     }
 }

@@ -5,6 +5,7 @@ mod associations;
 mod batch;
 mod catalog;
 mod control;
+mod files;
 mod labels;
 mod links;
 mod oauth;
@@ -99,6 +100,9 @@ impl Skin for Portal {
     }
 
     fn admit(&mut self, asked: &Asked) -> Option<Reply> {
+        if files::is_hosted(asked) {
+            return None;
+        }
         self.count_call(operation(asked)).map(|limited| too_many(limited, &self.correlation()))
     }
 
@@ -114,6 +118,9 @@ impl Skin for Portal {
         if asked.path.starts_with("/oauth/") {
             return oauth::answer(self, asked);
         }
+        if files::is_hosted(asked) {
+            return files::hosted(self, asked);
+        }
         let answered = route(self, asked);
         answered.unwrap_or_else(|refusal| refusal.reply(&self.correlation()))
     }
@@ -122,7 +129,7 @@ impl Skin for Portal {
         let operation = operation(asked);
         let at = stamps::http_date(self.now());
         let reply = reply.with("date", at).with("x-hubspot-correlation-id", self.correlation());
-        if operation == "token" || operation == "search" || reply.status >= 400 {
+        if operation == "token" || operation == "search" || reply.status >= 400 || files::is_hosted(asked) {
             return reply;
         }
         limit_headers(self, reply)
@@ -292,6 +299,7 @@ fn route(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {
         Family::Properties => properties::answer(portal, asked, &route),
         Family::Pipelines => pipelines::answer(portal, asked, &route),
         Family::Associations => associations::answer(portal, asked, &route),
+        Family::Files => files::answer(portal, asked, &route),
         Family::Owners | Family::Schemas | Family::Account => account::answer(asked, &route),
     }
 }

@@ -315,6 +315,8 @@ impl Portal {
         } else if let (Some(from), Some(to)) = (kind(&entry, "from"), kind(&entry, "to")) {
             let labels = serde_json::from_value::<Vec<Label>>(entry["labels"].take()).unwrap_or_default();
             self.world.meta.labels.insert((from, to), labels);
+        } else if entry.get("file").or(entry.get("folder")).is_some() {
+            self.world.files.replay(entry);
         } else if let Some(small) = entry.get_mut("small") {
             self.small = serde_json::from_value(small.take()).unwrap_or_default();
             self.world.meta.blocked = self.small.blocked.clone();
@@ -344,7 +346,8 @@ impl Portal {
         });
         let pairs = world.links.pairs();
         let links = pairs.map(|(from, to, mask)| json!({ "link": [from.0, from.1, to.0, to.1, mask] }).to_string());
-        self.journal = Journal::rewrite(&path, first.into_iter().chain(records).chain(links))?;
+        self.journal =
+            Journal::rewrite(&path, first.into_iter().chain(records).chain(links).chain(world.files.lines()))?;
         Ok(())
     }
 }

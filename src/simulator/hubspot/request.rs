@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::files::is_hosted;
 use super::refusal::Refusal;
 use crate::simulator::asked::{Asked, decoded};
 
@@ -15,6 +16,7 @@ pub(super) enum Family {
     Associations,
     Schemas,
     Account,
+    Files,
 }
 
 /// Which of the trees the path is in: they share one store (dossier 2.1).
@@ -54,6 +56,7 @@ impl Route {
             ["crm", "v3", "schemas", rest @ ..] => ("schemas", "v3", rest),
             ["crm-object-schemas", version, "schemas", rest @ ..] => ("schemas", *version, rest),
             ["account-info", version, rest @ ..] => ("account", *version, rest),
+            ["files", version, rest @ ..] => ("files", *version, rest),
             ["crm", version @ ("v3" | "v4"), name, rest @ ..] => (*name, *version, rest),
             ["crm", name, version, rest @ ..] if DATED.contains(version) => (*name, *version, rest),
             _ => return None,
@@ -67,6 +70,7 @@ impl Route {
             ("associations", _) => Family::Associations,
             ("schemas", _) => Family::Schemas,
             ("account", _) => Family::Account,
+            ("files", Tree::V3 | Tree::Dated) => Family::Files,
             _ => return None,
         };
         Some(Route { family, tree, parts: rest.iter().map(|part| (*part).to_owned()).collect() })
@@ -145,11 +149,11 @@ pub(super) fn operation(asked: &Asked) -> &'static str {
     if asked.path.starts_with("/oauth/") {
         return "token";
     }
-    if asked.path.starts_with("/files/") {
-        return "files";
-    }
     if asked.path.starts_with("/webhooks") {
         return "webhooks";
+    }
+    if is_hosted(asked) {
+        return "files";
     }
     let Some(route) = Route::of(&asked.path) else { return "other" };
     match route.family {
@@ -162,6 +166,7 @@ pub(super) fn operation(asked: &Asked) -> &'static str {
         Family::Owners => "owners",
         Family::Pipelines => "pipelines",
         Family::Account => "account",
+        Family::Files => "files",
         Family::Schemas => "other",
     }
 }
@@ -210,6 +215,8 @@ mod tests {
             ("POST", "/crm/associations/2026-03/contacts/companies/batch/read", "associations_read"),
             ("GET", "/crm/v3/owners/", "owners"),
             ("GET", "/account-info/v3/details", "account"),
+            ("POST", "/files/2026-03/files", "files"),
+            ("GET", "/hubfs/1/a.txt", "files"),
             ("POST", "/oauth/v1/token", "token"),
             ("GET", "/crm/objects/2024-03/contacts", "other"),
         ] {

@@ -10,7 +10,7 @@ use super::stamps::iso;
 use crate::simulator::asked::Asked;
 
 /// What an application may ask for.
-pub(super) const KNOWN: [&str; 22] = [
+pub(super) const KNOWN: [&str; 25] = [
     "oauth",
     "crm.objects.contacts.read",
     "crm.objects.contacts.write",
@@ -30,6 +30,9 @@ pub(super) const KNOWN: [&str; 22] = [
     "tickets",
     "e-commerce",
     "files",
+    "files.read",
+    "files.write",
+    "files.delete",
     "files.ui_hidden.read",
     "automation",
     "crm.schemas.custom.read",
@@ -76,6 +79,14 @@ fn needed(asked: &Asked, route: &Route) -> Vec<String> {
         Family::Properties => schema("write"),
         Family::Pipelines => [schema("write"), object("write")].concat(),
         Family::Owners => vec!["crm.objects.owners.read".to_owned(), "automation".to_owned()],
+        Family::Files => {
+            let right = match asked.method.as_str() {
+                "GET" => "files.read",
+                "DELETE" => "files.delete",
+                _ => "files.write",
+            };
+            vec!["files".to_owned(), right.to_owned()]
+        }
         Family::Schemas | Family::Account => Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod associations;
 mod control;
+mod files;
 mod garbage;
 mod search;
 

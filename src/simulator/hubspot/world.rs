@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use serde_json::{Map, Value as Json, json};
 
 use super::catalog::{self, Pipeline};
+use super::files::Files;
 use super::links::{self, End, Labels, Links, Mask, PRIMARY};
 use super::record::{By, Record};
 use super::refusal::Refusal;
@@ -46,6 +47,7 @@ enum Undo {
     Record(usize, u64, Option<Record>),
     Link(End, End, Mask),
     Meta(Box<Meta>),
+    Files(Files),
 }
 
 /// The account.
@@ -53,6 +55,7 @@ pub(super) struct World {
     pub tables: Vec<Table>,
     pub links: Links,
     pub meta: Meta,
+    pub files: Files,
     /// Changes that a lagging index may not have seen; nothing is noted while the index keeps up.
     pub unseen: VecDeque<Unseen>,
     pub lags: bool,
@@ -77,6 +80,7 @@ impl Default for World {
                 labels: links::standard_labels(),
                 blocked: BTreeSet::new(),
             },
+            files: Files::default(),
             unseen: VecDeque::new(),
             lags: false,
             unwritten: Vec::new(),
@@ -100,6 +104,7 @@ impl World {
                 Some(Undo::Record(kind, id, None)) => drop(self.remove(kind, id)),
                 Some(Undo::Link(from, to, mask)) => self.restore_link(from, to, mask),
                 Some(Undo::Meta(meta)) => self.meta = *meta,
+                Some(Undo::Files(files)) => self.files = files,
                 None => return,
             }
         }
@@ -376,6 +381,13 @@ impl World {
         self.undo.push(Undo::Meta(Box::new(self.meta.clone())));
         self.unwritten.push(line.to_string());
         work(&mut self.meta);
+    }
+
+    /// Changes files or folders, with the line that says so again at the next start.
+    pub(super) fn refile(&mut self, line: &Json, work: impl FnOnce(&mut Files)) {
+        self.undo.push(Undo::Files(self.files.clone()));
+        self.unwritten.push(line.to_string());
+        work(&mut self.files);
     }
 
     /// Puts a record and notes it as unwritten.

@@ -23,7 +23,7 @@ fn put(account: &mut Account, method: &str, path: &str, query: &str, body: &[u8]
     }
 }
 
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 18] = [
     "/crm/v3/objects/contacts",
     "/crm/v3/objects/contacts/search",
     "/crm/v3/objects/deals/batch/read",
@@ -38,6 +38,8 @@ const PATHS: [&str; 16] = [
     "/crm/v3/pipelines/deals",
     "/oauth/v1/token",
     "/oauth/2026-03/token/introspect",
+    "/files/v3/files",
+    "/files/v3/folders",
     "/_simulator/edit",
     "/_simulator/settings",
 ];
@@ -82,7 +84,7 @@ proptest! {
         path in prop::collection::vec(prop::sample::select(vec![
             "crm", "v3", "v4", "2026-03", "objects", "contacts", "0-2", "101", "associations", "companies", "9000000001", "default",
             "batch", "read", "labels", "properties", "groups", "email", "pipelines", "deals", "stages", "owners", "oauth", "v1", "token",
-            "access-tokens", "authorize", "_simulator", "records", "stats", "definitions", "configurations", "all", "%F0%9F", "..", "", "é",
+            "access-tokens", "authorize", "files", "search", "stat", "signed-url", "folders", "hubfs", "48011001", "_simulator", "records", "stats", "definitions", "configurations", "all", "%F0%9F", "..", "", "é",
         ]), 0..9),
         query in prop::sample::select(vec![
             "", "limit=0", "limit=99999999999999999999", "after=-1", "archived=maybe", "idProperty=email", "object=contacts&id=x",
