@@ -56,7 +56,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("clap", &["boot"]),
     ("leptos", &["boot", "ui", "view"]),
     ("oauth2", &["connectors", "security"]),
-    ("reqwest", &["boot", "connectors"]),
+    ("reqwest", &["boot", "connectors", "simulator"]),
     ("rquickjs", &["transform"]),
     // Others hand a pool on; what they may name of it is in `POOL_TYPES`.
     ("sqlx", &["boot", "queue", "store"]),

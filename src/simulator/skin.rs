@@ -157,7 +157,8 @@ impl<S: Skin> Shared<S> {
         axum::serve(CuttableListener(listener), service).with_graceful_shutdown(shutdown).await
     }
 
-    fn lock(&self) -> MutexGuard<'_, S> {
+    /// The CRM, for whoever works on it besides requests.
+    pub(super) fn lock(&self) -> MutexGuard<'_, S> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

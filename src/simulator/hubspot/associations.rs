@@ -7,6 +7,7 @@ use super::labels;
 use super::links::{End, Label, Mask, relation};
 use super::objects::type_of;
 use super::portal::Portal;
+use super::record::By;
 use super::refusal::Refusal;
 use super::request::{Route, Tree};
 use super::schema::TYPES;
@@ -51,35 +52,36 @@ pub(super) fn of_object(
     let to = type_of(to)?;
     let from = (kind, id.parse().map_err(|_| Refusal::not_found())?);
     let other = |id: &str| id.parse().map(|id| (to, id)).map_err(|_| Refusal::not_found());
+    let by = portal.by_application();
     match (asked.method.as_str(), rest, default) {
         ("GET", [], false) => list(portal, asked, route.tree, from, to),
         ("PUT", [id], true) => {
             let to = other(id)?;
-            portal.world.associate(from, to, &[], false)?;
+            portal.world.associate(from, to, &[], false, by)?;
             let made = default_made(&portal.world, from, to);
             Ok(finished(portal.now(), 200, made, Vec::new()))
         }
         ("PUT", [id], false) => {
             let types = type_ids(Some(&asked.json()?))?;
             let to = other(id)?;
-            portal.world.associate(from, to, &types, true)?;
+            portal.world.associate(from, to, &types, true, by)?;
             Ok(Reply::json(201, &pair_told(&portal.world, from, to)))
         }
         ("PUT", [id, type_id], false) => {
             // v3: the type is in the path.
             let types = v3_type(&portal.world, from.0, to, type_id)?;
-            portal.world.associate(from, other(id)?, &types, false)?;
+            portal.world.associate(from, other(id)?, &types, false, by)?;
             let record = portal.world.living(from.0, from.1).ok_or_else(Refusal::not_found)?;
             let told = super::shape::told(&portal.world, from.0, record, &super::shape::Wanted::default());
             Ok(Reply::json(200, &Json::Object(told)))
         }
         ("DELETE", [id], false) => {
-            portal.world.link(from, other(id)?, 0);
+            portal.world.link(from, other(id)?, 0, by);
             Ok(Reply::empty(204))
         }
         ("DELETE", [id, type_id], false) => {
             let types = v3_type(&portal.world, from.0, to, type_id)?;
-            unlabel(&mut portal.world, from, other(id)?, &types);
+            unlabel(&mut portal.world, from, other(id)?, &types, by);
             Ok(Reply::empty(204))
         }
         (_, [] | [_] | [_, _], _) => Err(Refusal::not_allowed()),
@@ -217,6 +219,7 @@ fn write(
     default: bool,
 ) -> Result<Reply, Refusal> {
     let inputs = inputs(&asked.members()?, MOST_WRITTEN)?;
+    let by = portal.by_application();
     let (mut results, mut errors) = (Vec::new(), Vec::new());
     for input in &inputs {
         let pair = ((from, end(input, "from")?), (to, end(input, "to")?));
@@ -226,7 +229,7 @@ fn write(
             (_, Tree::V3) => v3_type(&portal.world, from, to, named_type(input))?,
             _ => type_ids(input.get("types"))?,
         };
-        match portal.world.associate(pair.0, pair.1, &types, false) {
+        match portal.world.associate(pair.0, pair.1, &types, false, by) {
             Ok(_) if default => results.extend(default_made(&portal.world, pair.0, pair.1)),
             Ok(_) if tree == Tree::V3 => results.push(json!({
                 "from": { "id": pair.0.1.to_string() }, "to": { "id": pair.1.1.to_string() }, "type": relation(from, to),
@@ -255,6 +258,7 @@ fn v3_type(world: &World, from: usize, to: usize, named: &str) -> Result<Vec<u32
 
 fn archive(portal: &mut Portal, asked: &Asked, tree: Tree, (from, to): (usize, usize)) -> Result<Reply, Refusal> {
     let inputs = inputs(&asked.members()?, MOST_WRITTEN)?;
+    let by = portal.by_application();
     for input in &inputs {
         let id = end(input, "from")?;
         let others: Vec<u64> = match input.get("to") {
@@ -263,7 +267,7 @@ fn archive(portal: &mut Portal, asked: &Asked, tree: Tree, (from, to): (usize, u
         };
         let types = if tree == Tree::V3 { v3_type(&portal.world, from, to, named_type(input))? } else { Vec::new() };
         for other in others {
-            unlabel(&mut portal.world, (from, id), (to, other), &types);
+            unlabel(&mut portal.world, (from, id), (to, other), &types, by);
         }
     }
     Ok(gone(portal, tree))
@@ -276,21 +280,22 @@ fn archive_labels(
     (from, to): (usize, usize),
 ) -> Result<Reply, Refusal> {
     let inputs = inputs(&asked.members()?, MOST_WRITTEN)?;
+    let by = portal.by_application();
     for input in &inputs {
         let pair = ((from, end(input, "from")?), (to, end(input, "to")?));
-        unlabel(&mut portal.world, pair.0, pair.1, &type_ids(input.get("types"))?);
+        unlabel(&mut portal.world, pair.0, pair.1, &type_ids(input.get("types"))?, by);
     }
     Ok(gone(portal, tree))
 }
 
 /// Takes labels from a pair, all where none are named. Without the plain association there is none at all (dossier 4).
-fn unlabel(world: &mut World, from: End, to: End, types: &[u32]) {
+fn unlabel(world: &mut World, from: End, to: End, types: &[u32], by: By) {
     let labels = labels_of(world, from.0, to.0).iter().enumerate();
     let dropped =
         labels.filter(|(_, label)| types.contains(&label.type_id)).fold(0, |mask, (place, _)| mask | (1 << place));
     let before = world.links.get(from, to).unwrap_or_default();
     let after = if types.is_empty() || dropped & 1 != 0 { 0 } else { before & !dropped };
-    world.link(from, to, after);
+    world.link(from, to, after, by);
 }
 
 /// Dated versions answer a removal with a batch, the others with nothing.

@@ -52,7 +52,7 @@ pub(super) fn edited(portal: &mut Portal, wanted: &Edit) -> Result<Reply, Reply>
             false => Err(Refusal::not_found()),
         },
         ("undelete", Some(id)) => world.unarchive(kind, id, by),
-        ("purge", Some(id)) => match world.purge(kind, id) {
+        ("purge", Some(id)) => match world.purge(kind, id, by) {
             true => Ok(id),
             false => Err(Refusal::not_found()),
         },

@@ -138,9 +138,10 @@ fn remove(portal: &mut Portal, pair: (usize, usize), id: &str) -> Result<Reply, 
         .flat_map(|(from, to, _)| [(from, to), (to, from)])
         .filter(|(from, to)| (from.0, to.0) == pair)
         .collect();
+    let by = portal.by_application();
     for (from, to) in carrying {
         let mask = portal.world.links.get(from, to).unwrap_or_default();
-        portal.world.link(from, to, mask & !(1 << place));
+        portal.world.link(from, to, mask & !(1 << place), by);
     }
     let mut there = list(&portal.world, pair).to_vec();
     let mut back = list(&portal.world, (pair.1, pair.0)).to_vec();

@@ -4,6 +4,7 @@ mod account;
 mod associations;
 mod batch;
 mod catalog;
+mod changes;
 mod control;
 mod files;
 mod labels;
@@ -24,6 +25,7 @@ mod seeding;
 mod shape;
 mod stamps;
 mod values;
+mod webhooks;
 mod world;
 
 use std::future::Future;
@@ -60,13 +62,16 @@ impl HubspotSimulator {
         Ok(HubspotSimulator(Shared::new(Portal::open(options, clock)?)))
     }
 
-    /// Serves the account until `shutdown`.
+    /// Serves the account, and posts what happens in it, until `shutdown`.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        self.0.serve(listener, shutdown).await
+        tokio::select! {
+            served = self.0.clone().serve(listener, shutdown) => served,
+            failed = webhooks::deliver(self.0) => Err(failed),
+        }
     }
 }
 
@@ -87,6 +92,10 @@ impl Skin for Portal {
         if asked.path.starts_with("/oauth/") {
             let known: Vec<&str> = asked.path.split('/').take(4).collect();
             return known.join("/");
+        }
+        // The developer's key is in the address.
+        if asked.path.starts_with("/webhooks/") {
+            return asked.path.clone();
         }
         asked.address()
     }
@@ -300,6 +309,7 @@ fn route(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {
         Family::Pipelines => pipelines::answer(portal, asked, &route),
         Family::Associations => associations::answer(portal, asked, &route),
         Family::Files => files::answer(portal, asked, &route),
+        Family::Webhooks => webhooks::answer(portal, asked, &route),
         Family::Owners | Family::Schemas | Family::Account => account::answer(asked, &route),
     }
 }

@@ -17,7 +17,7 @@ use crate::simulator::asked::{Asked, decoded};
 use crate::simulator::reply::Reply;
 
 /// The registered client.
-const CLIENT: (&str, &str) = ("crosstie-demo", "crosstie-demo-secret");
+pub(super) const CLIENT: (&str, &str) = ("crosstie-demo", "crosstie-demo-secret");
 
 /// Life of a code, milliseconds.
 const CODE_MS: i64 = 60_000;

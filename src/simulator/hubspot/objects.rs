@@ -156,7 +156,7 @@ pub(super) fn create_one(
     let given = properties(body)?;
     let before = world.savepoint();
     let done = world.create(kind, &given, by).and_then(|id| {
-        associate(world, (kind, id), body)?;
+        associate(world, (kind, id), body, by)?;
         Ok(id)
     });
     match done {
@@ -169,7 +169,7 @@ pub(super) fn create_one(
 }
 
 /// The associations that a new record comes with (dossier 2.5).
-fn associate(world: &mut World, from: (usize, u64), body: &Map<String, Json>) -> Result<(), Refusal> {
+fn associate(world: &mut World, from: (usize, u64), body: &Map<String, Json>, by: By) -> Result<(), Refusal> {
     let odd = || Refusal::malformed("Cannot deserialize the associations");
     let given = match body.get("associations") {
         None | Some(Json::Null) => return Ok(()),
@@ -193,7 +193,7 @@ fn associate(world: &mut World, from: (usize, u64), body: &Map<String, Json>) ->
                 TYPES[from.0].id
             )));
         };
-        world.associate(from, (target, to), &types, false)?;
+        world.associate(from, (target, to), &types, false, by)?;
     }
     Ok(())
 }
@@ -240,8 +240,9 @@ fn erase(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {
     let id_property = text("idProperty");
     let found = resolve(&portal.world, CONTACTS, object, id_property, "gdpr-delete")?;
     let found = found.filter(|id| portal.world.tables[CONTACTS].records.contains_key(id));
+    let by = portal.by_application();
     match found {
-        Some(id) => drop(portal.world.purge(CONTACTS, id)),
+        Some(id) => drop(portal.world.purge(CONTACTS, id, by)),
         None if id_property == Some("email") => drop(portal.world.meta.blocked.insert(object.to_lowercase())),
         None => return Err(Refusal::not_found()),
     }

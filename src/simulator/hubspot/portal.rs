@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 
 use super::catalog::Pipeline;
 use super::links::Label;
@@ -13,6 +15,7 @@ use super::record::{By, Record, Source};
 use super::schema::{Group, Property, TYPES};
 use super::seeding;
 use super::stamps::DAY_MS;
+use super::webhooks::{self, Pending, Queue, Registry};
 use super::world::World;
 use crate::simulator::commands::{Limits, Settings};
 use crate::simulator::control::{Burst, BurstWindow};
@@ -79,6 +82,9 @@ pub(super) struct Small {
     /// Last record ids given out, so that the id of a purged record never comes again.
     pub serials: Vec<u64>,
     pub blocked: BTreeSet<String>,
+    pub webhooks: Registry,
+    /// Last number of an event, so that it never comes again.
+    pub events: u64,
 }
 
 /// Which limit a request has met.
@@ -96,6 +102,10 @@ pub(super) struct Portal {
     pub desk: Desk,
     pub window: BurstWindow,
     pub search_window: BurstWindow,
+    /// Events on their way to the application.
+    pub queue: Queue,
+    /// Told when there may be something to post.
+    pub posting: Arc<Notify>,
     options: SimulatorOptions,
     clock: Clock,
     journal: Journal,
@@ -113,6 +123,8 @@ impl Portal {
             desk: Desk::new(options.seed),
             window: BurstWindow::default(),
             search_window: BurstWindow::default(),
+            queue: Queue::default(),
+            posting: Arc::default(),
             options: options.clone(),
             clock,
             journal: Journal::none(),
@@ -132,7 +144,7 @@ impl Portal {
         if options.no_limits {
             portal.small.limits = Limits::default();
         }
-        portal.world.take_unwritten();
+        portal.world.settle();
         portal.world.lags = portal.small.settings.search_lag_ms > 0;
         if let Some(path) = path {
             portal.compact(path)?;
@@ -157,7 +169,7 @@ impl Portal {
         let day = now.div_euclid(DAY_MS);
         if day != self.swept_day {
             self.swept_day = day;
-            self.world.purge_archived_before(now - BIN_MS);
+            self.world.purge_archived_before(now - BIN_MS, By { source: Source::Time, at: now });
         }
         let seen = now - self.small.settings.search_lag_ms;
         while self.world.unseen.front().is_some_and(|unseen| unseen.at <= seen) {
@@ -181,7 +193,9 @@ impl Portal {
             self.small.blocked = self.world.meta.blocked.clone();
             self.touch();
         }
+        let events = self.queue.numbered(webhooks::events(self), self.now());
         let mut lines = self.world.take_unwritten();
+        lines.extend(self.queue.lines(&events));
         if !self.small_is_written {
             lines.push(json!({ "small": self.small }).to_string());
         } else if !self.count_is_written {
@@ -190,7 +204,12 @@ impl Portal {
         if !lines.is_empty() {
             self.journal.append(&lines)?;
         }
+        self.world.settle();
+        self.queue.settle(events);
         (self.small_is_written, self.count_is_written) = (true, true);
+        if !self.queue.is_empty() {
+            self.posting.notify_one();
+        }
         if self.journal.is_long() {
             let path = self.journal.path().to_owned();
             self.compact(path).map_err(std::io::Error::other)?;
@@ -206,9 +225,10 @@ impl Portal {
         self.desk.clear(options.seed);
         self.window = BurstWindow::default();
         self.search_window = BurstWindow::default();
+        self.queue.clear();
         let now = self.now();
         seeding::fill(&mut self.world, options, now);
-        self.world.take_unwritten();
+        self.world.settle();
         let path = self.journal.path().to_owned();
         if path.as_os_str().is_empty() { Ok(()) } else { self.compact(path) }
     }
@@ -288,6 +308,9 @@ impl Portal {
     }
 
     fn replay(&mut self, mut entry: Json) {
+        if self.queue.replay(&mut entry) {
+            return;
+        }
         let number = |entry: &Json, name: &str| entry.get(name).and_then(Json::as_u64);
         let kind = |entry: &Json, name: &str| {
             number(entry, name).and_then(|kind| usize::try_from(kind).ok()).filter(|kind| *kind < TYPES.len())
@@ -323,6 +346,7 @@ impl Portal {
             for (kind, serial) in self.small.serials.iter().enumerate() {
                 self.world.raise_serial(kind, *serial);
             }
+            self.queue.raise_serial(self.small.events);
         } else if let (Some(day), Some(used)) = (entry.get("day").and_then(Json::as_i64), number(&entry, "used")) {
             (self.small.day, self.small.used_today) = (day, used);
         }
@@ -330,6 +354,7 @@ impl Portal {
 
     fn compact(&mut self, path: PathBuf) -> Result<(), SimulatorError> {
         self.small.serials = self.world.serials();
+        self.small.events = self.queue.serial();
         let world = &self.world;
         let mut first = vec![json!({ "small": self.small }).to_string()];
         for (kind, definitions) in world.meta.definitions.iter().enumerate() {
@@ -346,8 +371,9 @@ impl Portal {
         });
         let pairs = world.links.pairs();
         let links = pairs.map(|(from, to, mask)| json!({ "link": [from.0, from.1, to.0, to.1, mask] }).to_string());
-        self.journal =
-            Journal::rewrite(&path, first.into_iter().chain(records).chain(links).chain(world.files.lines()))?;
+        let events = self.queue.pending().map(Pending::line);
+        let lines = first.into_iter().chain(records).chain(links).chain(world.files.lines()).chain(events);
+        self.journal = Journal::rewrite(&path, lines)?;
         Ok(())
     }
 }

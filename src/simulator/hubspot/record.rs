@@ -17,6 +17,9 @@ pub(super) enum Source {
     /// The account's first records.
     #[serde(rename = "m")]
     Import,
+    /// Nobody: time alone.
+    #[serde(rename = "t")]
+    Time,
 }
 
 impl Source {
@@ -26,6 +29,7 @@ impl Source {
             Source::Integration => "INTEGRATION",
             Source::Person(_) => "CRM_UI",
             Source::Import => "IMPORT",
+            Source::Time => "CRM",
         }
     }
 
@@ -35,6 +39,7 @@ impl Source {
             Source::Integration => super::APP_ID.to_string(),
             Source::Person(user) => format!("userId:{user}"),
             Source::Import => "1".to_owned(),
+            Source::Time => String::new(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub(super) enum Family {
     Schemas,
     Account,
     Files,
+    Webhooks,
 }
 
 /// Which of the trees the path is in: they share one store (dossier 2.1).
@@ -57,6 +58,7 @@ impl Route {
             ["crm-object-schemas", version, "schemas", rest @ ..] => ("schemas", *version, rest),
             ["account-info", version, rest @ ..] => ("account", *version, rest),
             ["files", version, rest @ ..] => ("files", *version, rest),
+            ["webhooks", version, rest @ ..] => ("webhooks", *version, rest),
             ["crm", version @ ("v3" | "v4"), name, rest @ ..] => (*name, *version, rest),
             ["crm", name, version, rest @ ..] if DATED.contains(version) => (*name, *version, rest),
             _ => return None,
@@ -71,6 +73,7 @@ impl Route {
             ("schemas", _) => Family::Schemas,
             ("account", _) => Family::Account,
             ("files", Tree::V3 | Tree::Dated) => Family::Files,
+            ("webhooks", Tree::V3 | Tree::Dated) => Family::Webhooks,
             _ => return None,
         };
         Some(Route { family, tree, parts: rest.iter().map(|part| (*part).to_owned()).collect() })
@@ -149,9 +152,6 @@ pub(super) fn operation(asked: &Asked) -> &'static str {
     if asked.path.starts_with("/oauth/") {
         return "token";
     }
-    if asked.path.starts_with("/webhooks") {
-        return "webhooks";
-    }
     if is_hosted(asked) {
         return "files";
     }
@@ -167,6 +167,7 @@ pub(super) fn operation(asked: &Asked) -> &'static str {
         Family::Pipelines => "pipelines",
         Family::Account => "account",
         Family::Files => "files",
+        Family::Webhooks => "webhooks",
         Family::Schemas => "other",
     }
 }
@@ -217,6 +218,8 @@ mod tests {
             ("GET", "/account-info/v3/details", "account"),
             ("POST", "/files/2026-03/files", "files"),
             ("GET", "/hubfs/1/a.txt", "files"),
+            ("POST", "/webhooks/v3/1/subscriptions", "webhooks"),
+            ("GET", "/webhooks/2026-03/1/settings", "webhooks"),
             ("POST", "/oauth/v1/token", "token"),
             ("GET", "/crm/objects/2024-03/contacts", "other"),
         ] {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::portal::Portal;
+use super::portal::{Grant, Portal};
 use super::refusal::Refusal;
 use super::request::{Family, Route};
 use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES, type_named};
@@ -10,7 +10,7 @@ use super::stamps::iso;
 use crate::simulator::asked::Asked;
 
 /// What an application may ask for.
-pub(super) const KNOWN: [&str; 25] = [
+pub(super) const KNOWN: [&str; 27] = [
     "oauth",
     "crm.objects.contacts.read",
     "crm.objects.contacts.write",
@@ -36,10 +36,21 @@ pub(super) const KNOWN: [&str; 25] = [
     "files.ui_hidden.read",
     "automation",
     "crm.schemas.custom.read",
+    // Those of a developer's own token, for what belongs to the application and not to an account.
+    "developers-read",
+    "developers-write",
 ];
+
+/// The developer's key of the registered application (dossier 5.1).
+const DEVELOPER_KEY: &str = "crosstie-demo-developer-key";
 
 /// Refuses a request without a valid token or without the scope that its path needs.
 pub(super) fn check(portal: &Portal, asked: &Asked, route: &Route) -> Result<(), Refusal> {
+    if route.family == Family::Webhooks
+        && let Some(key) = asked.query("hapikey")
+    {
+        return if key == DEVELOPER_KEY { Ok(()) } else { Err(unknown_key()) };
+    }
     let token = asked.bearer().ok_or_else(unknown_token)?;
     let grant = portal.grant_of(token).map_err(|expired| match expired {
         Some(at) => expired_token(at, portal.now()),
@@ -55,16 +66,8 @@ pub(super) fn check(portal: &Portal, asked: &Asked, route: &Route) -> Result<(),
 /// The scopes any of which is enough; none where every application may ask.
 fn needed(asked: &Asked, route: &Route) -> Vec<String> {
     let parts = route.texts();
-    let core = |kind: usize| [CONTACTS, COMPANIES, DEALS].contains(&kind);
     let kind = parts.first().and_then(|name| type_named(name));
-    let object = |right: &str| match kind {
-        Some(kind) if core(kind) => vec![format!("crm.objects.{}.{right}", TYPES[kind].scope)],
-        // Activities ride on the scopes of what they hang on.
-        Some(kind) if TYPES[kind].scope == "contacts" => {
-            ["contacts", "companies", "deals"].map(|scope| format!("crm.objects.{scope}.{right}")).to_vec()
-        }
-        _ => Vec::new(),
-    };
+    let object = |right: &str| kind.map(|kind| of_records(kind, right)).unwrap_or_default();
     let schema = |right: &str| match kind {
         Some(kind) if core(kind) => vec![format!("crm.schemas.{}.{right}", TYPES[kind].scope)],
         _ => Vec::new(),
@@ -88,13 +91,41 @@ fn needed(asked: &Asked, route: &Route) -> Vec<String> {
             vec!["files".to_owned(), right.to_owned()]
         }
         Family::Schemas | Family::Account => Vec::new(),
+        Family::Webhooks if reads => vec!["developers-read".to_owned()],
+        Family::Webhooks => vec!["developers-write".to_owned()],
     }
+}
+
+fn core(kind: usize) -> bool {
+    [CONTACTS, COMPANIES, DEALS].contains(&kind)
+}
+
+fn of_records(kind: usize, right: &str) -> Vec<String> {
+    match TYPES[kind].scope {
+        scope if core(kind) => vec![format!("crm.objects.{scope}.{right}")],
+        // Activities ride on the scopes of what they hang on.
+        "contacts" => ["contacts", "companies", "deals"].map(|scope| format!("crm.objects.{scope}.{right}")).to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether somebody has allowed the application to read records of a type: none else are its events (dossier 5.2).
+pub(super) fn may_read(portal: &Portal, kind: usize) -> bool {
+    let any_of = of_records(kind, "read");
+    let allows = |grant: &Grant| any_of.is_empty() || any_of.iter().any(|scope| grant.scopes.contains(scope));
+    portal.small.grants.values().any(|grant| !grant.revoked && allows(grant))
 }
 
 /// The refusal of a token that nobody issued.
 pub(super) fn unknown_token() -> Refusal {
     let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find \
                    more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
+    Refusal::new(401, "INVALID_AUTHENTICATION", message)
+}
+
+fn unknown_key() -> Refusal {
+    let page = "https://app.hubspot.com/l/api-key/";
+    let message = format!("The API key provided is invalid. View or manage your API key here: {page}");
     Refusal::new(401, "INVALID_AUTHENTICATION", message)
 }
 

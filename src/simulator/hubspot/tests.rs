@@ -3,8 +3,10 @@
 mod associations;
 mod control;
 mod files;
+mod deliveries;
 mod garbage;
 mod search;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

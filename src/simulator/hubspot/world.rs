@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::catalog::{self, Pipeline};
 use super::files::Files;
+use super::changes::Undo;
 use super::links::{self, End, Labels, Links, Mask, PRIMARY};
 use super::record::{By, Record};
 use super::refusal::Refusal;
@@ -43,13 +44,6 @@ pub(super) struct Unseen {
     pub before: Option<Record>,
 }
 
-enum Undo {
-    Record(usize, u64, Option<Record>),
-    Link(End, End, Mask),
-    Meta(Box<Meta>),
-    Files(Files),
-}
-
 /// The account.
 pub(super) struct World {
     pub tables: Vec<Table>,
@@ -60,7 +54,8 @@ pub(super) struct World {
     pub unseen: VecDeque<Unseen>,
     pub lags: bool,
     unwritten: Vec<String>,
-    undo: Vec<Undo>,
+    /// What has happened since the last writing, newest last.
+    pub undo: Vec<Undo>,
 }
 
 /// A state that can be gone back to until the changes are written.
@@ -100,9 +95,9 @@ impl World {
         self.unwritten.truncate(to.1);
         while self.undo.len() > to.0 {
             match self.undo.pop() {
-                Some(Undo::Record(kind, _, Some(record))) => drop(self.restore(kind, record)),
-                Some(Undo::Record(kind, id, None)) => drop(self.remove(kind, id)),
-                Some(Undo::Link(from, to, mask)) => self.restore_link(from, to, mask),
+                Some(Undo::Record { kind, before: Some(record), .. }) => drop(self.restore(kind, record)),
+                Some(Undo::Record { kind, id, before: None, .. }) => drop(self.remove(kind, id)),
+                Some(Undo::Link { from, to, before, .. }) => self.restore_link(from, to, before),
                 Some(Undo::Meta(meta)) => self.meta = *meta,
                 Some(Undo::Files(files)) => self.files = files,
                 None => return,
@@ -110,10 +105,15 @@ impl World {
         }
     }
 
-    /// The lines to write; the changes behind them stand from now on.
+    /// The lines to write.
     pub(super) fn take_unwritten(&mut self) -> Vec<String> {
-        self.undo.clear();
         std::mem::take(&mut self.unwritten)
+    }
+
+    /// What has happened is written, or need not be: it stands from now on.
+    pub(super) fn settle(&mut self) {
+        self.unwritten.clear();
+        self.undo.clear();
     }
 
     /// The last serial that each type has given out.
@@ -163,7 +163,7 @@ impl World {
         }
         record.settle();
         self.refuse_duplicates(kind, &record, None)?;
-        self.put(kind, record, by.at);
+        self.put(kind, record, by);
         Ok(id)
     }
 
@@ -186,7 +186,7 @@ impl World {
             self.refuse_duplicates(kind, &changed, Some(id))?;
             changed.modified = by.at.max(changed.modified);
             changed.changed_by = by.source;
-            self.put(kind, changed, by.at);
+            self.put(kind, changed, by);
         }
         Ok(id)
     }
@@ -197,7 +197,7 @@ impl World {
         record.archived = by.at.max(1);
         record.modified = by.at.max(record.modified);
         record.changed_by = by.source;
-        self.put(kind, record, by.at);
+        self.put(kind, record, by);
         true
     }
 
@@ -210,7 +210,7 @@ impl World {
         record.archived = 0;
         record.modified = by.at.max(record.modified);
         record.changed_by = by.source;
-        self.put(kind, record, by.at);
+        self.put(kind, record, by);
         Ok(id)
     }
 
@@ -246,33 +246,33 @@ impl World {
         let mut lost = lost;
         lost.archived = by.at.max(1);
         lost.extra.get_or_insert_default().merged_into = Some(kept_id);
-        self.put(kind, lost, by.at);
-        self.put(kind, kept, by.at);
+        self.put(kind, lost, by);
+        self.put(kind, kept, by);
         for (to, mask) in around {
-            self.link((kind, lost_id), to, 0);
+            self.link((kind, lost_id), to, 0, by);
             if to != (kind, kept_id) {
                 let main = links::has_primary(kind) && to.0 == COMPANIES && self.primary((kind, kept_id)).is_some();
                 let before = self.links.get((kind, kept_id), to).unwrap_or_default();
-                self.link((kind, kept_id), to, before | if main { mask & !PRIMARY } else { mask });
+                self.link((kind, kept_id), to, before | if main { mask & !PRIMARY } else { mask }, by);
             }
         }
         Ok(kept_id)
     }
 
     /// Removes a record for good.
-    pub(super) fn purge(&mut self, kind: usize, id: u64) -> bool {
+    pub(super) fn purge(&mut self, kind: usize, id: u64, by: By) -> bool {
         for (to, _) in self.links.around((kind, id)) {
-            self.link((kind, id), to, 0);
+            self.link((kind, id), to, 0, by);
         }
         let before = self.remove(kind, id);
         let found = before.is_some();
         self.unwritten.push(json!({ "remove": kind, "id": id }).to_string());
-        self.undo.push(Undo::Record(kind, id, before));
+        self.undo.push(Undo::Record { kind, id, before, by });
         found
     }
 
     /// Empties the bin of what was archived before an instant.
-    pub(super) fn purge_archived_before(&mut self, before: i64) {
+    pub(super) fn purge_archived_before(&mut self, before: i64, by: By) {
         for kind in 0..TYPES.len() {
             let old = |record: &&Record| record.archived != 0 && record.archived < before;
             if self.tables[kind].living == self.tables[kind].records.len() {
@@ -280,13 +280,20 @@ impl World {
             }
             let over: Vec<u64> = self.tables[kind].records.values().filter(old).map(|record| record.id).collect();
             for id in over {
-                self.purge(kind, id);
+                self.purge(kind, id, by);
             }
         }
     }
 
     /// Associates two living records by type ids, or plainly by none; `replace` drops other labels (dossier 4).
-    pub(super) fn associate(&mut self, from: End, to: End, types: &[u32], replace: bool) -> Result<Mask, Refusal> {
+    pub(super) fn associate(
+        &mut self,
+        from: End,
+        to: End,
+        types: &[u32],
+        replace: bool,
+        by: By,
+    ) -> Result<Mask, Refusal> {
         let labels = self.meta.labels.get(&(from.0, to.0)).cloned().unwrap_or_default();
         if labels.is_empty() {
             let message = format!("No association types exist from {} to {}", TYPES[from.0].id, TYPES[to.0].id);
@@ -324,12 +331,12 @@ impl World {
                 let others: Vec<(u64, Mask)> = self.links.of(owner, COMPANIES).collect();
                 for (other, labels) in others {
                     if other != company.1 && labels & PRIMARY != 0 {
-                        self.link(owner, (COMPANIES, other), labels & !PRIMARY);
+                        self.link(owner, (COMPANIES, other), labels & !PRIMARY, by);
                     }
                 }
             }
         }
-        self.link(from, to, mask);
+        self.link(from, to, mask, by);
         Ok(mask)
     }
 
@@ -358,13 +365,13 @@ impl World {
     }
 
     /// Sets the labels of a pair, noted as unwritten; 0 ends the association.
-    pub(super) fn link(&mut self, from: End, to: End, mask: Mask) {
+    pub(super) fn link(&mut self, from: End, to: End, mask: Mask, by: By) {
         let before = self.links.get(from, to).unwrap_or_default();
         if before == mask {
             return;
         }
         self.restore_link(from, to, mask);
-        self.undo.push(Undo::Link(from, to, before));
+        self.undo.push(Undo::Link { from, to, before, by });
         self.unwritten.push(json!({ "link": [from.0, from.1, to.0, to.1, mask] }).to_string());
     }
 
@@ -391,14 +398,14 @@ impl World {
     }
 
     /// Puts a record and notes it as unwritten.
-    pub(super) fn put(&mut self, kind: usize, record: Record, at: i64) {
+    pub(super) fn put(&mut self, kind: usize, record: Record, by: By) {
         self.unwritten.push(record.line(kind, &self.meta.definitions[kind]));
         let id = record.id;
         let before = self.restore(kind, record);
         if self.lags {
-            self.unseen.push_back(Unseen { at, kind, id, before: before.clone() });
+            self.unseen.push_back(Unseen { at: by.at, kind, id, before: before.clone() });
         }
-        self.undo.push(Undo::Record(kind, id, before));
+        self.undo.push(Undo::Record { kind, id, before, by });
     }
 
     /// Puts a record without noting it as unwritten; tells what stood there before.

@@ -23,7 +23,7 @@ fn put(account: &mut Account, method: &str, path: &str, query: &str, body: &[u8]
     }
 }
 
-const PATHS: [&str; 18] = [
+const PATHS: [&str; 21] = [
     "/crm/v3/objects/contacts",
     "/crm/v3/objects/contacts/search",
     "/crm/v3/objects/deals/batch/read",
@@ -40,6 +40,9 @@ const PATHS: [&str; 18] = [
     "/oauth/2026-03/token/introspect",
     "/files/v3/files",
     "/files/v3/folders",
+    "/webhooks/v3/2004801/subscriptions",
+    "/webhooks/v3/2004801/subscriptions/batch/update",
+    "/webhooks/2026-03/2004801/settings",
     "/_simulator/edit",
     "/_simulator/settings",
 ];
