@@ -2,8 +2,8 @@
 
 mod associations;
 mod control;
-mod files;
 mod deliveries;
+mod files;
 mod garbage;
 mod search;
 mod webhooks;

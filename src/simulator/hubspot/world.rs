@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use serde_json::{Map, Value as Json, json};
 
 use super::catalog::{self, Pipeline};
-use super::files::Files;
 use super::changes::Undo;
+use super::files::Files;
 use super::links::{self, End, Labels, Links, Mask, PRIMARY};
 use super::record::{By, Record};
 use super::refusal::Refusal;

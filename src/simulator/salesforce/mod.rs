@@ -6,6 +6,7 @@ mod composite;
 mod control;
 mod convert;
 mod derive;
+mod files;
 mod ids;
 mod oauth;
 mod org;

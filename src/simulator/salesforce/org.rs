@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::bulk::{self, Jobs};
+use super::files;
 use super::ids::Id;
 use super::packed::Value;
 use super::rules::Rules;
@@ -340,6 +341,8 @@ impl Org {
             if let Some(id) = text(&entry, "id").and_then(|id| Id::parse(&id)) {
                 self.world.remove(object.name, &id);
             }
+        } else if let Some((id, bytes)) = files::read_line(&entry) {
+            self.world.restore_content(id, bytes);
         } else if let Some(small) = entry.get_mut("small") {
             self.small = serde_json::from_value(small.take()).unwrap_or_default();
             self.set_up();
@@ -364,7 +367,8 @@ impl Org {
             let name = *name;
             table.records.values().map(move |record| record.line(name))
         });
-        self.journal = Journal::rewrite(&path, small.chain(records).chain(self.jobs.lines()))?;
+        self.journal =
+            Journal::rewrite(&path, small.chain(records).chain(self.world.content_lines()).chain(self.jobs.lines()))?;
         Ok(())
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::files;
 use super::org::{Cursor, Org};
 use super::rows::{Rows, cursor_place};
+use super::schema::object_named;
 use super::soql::{self, SoqlError, Statement};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
@@ -52,6 +54,9 @@ fn ran(
     user: &str,
 ) -> Result<Reply, SoqlError> {
     let statement = soql::parse(text)?.hiding(&org.security_of(user).hidden);
+    if let Some(object) = object_named(&statement.object.text) {
+        files::refuse_wide(object, &statement)?;
+    }
     let now = org.now();
     if let Some(rows) = soql::aggregated(&org.world, &statement, with_deleted, now)? {
         return Ok(Reply::json(200, &json!({ "totalSize": rows.len(), "done": true, "records": rows })));

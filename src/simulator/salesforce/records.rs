@@ -3,6 +3,7 @@
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
+use super::files;
 use super::ids::Id;
 use super::org::Org;
 use super::rest::{http_date, http_instant, members, not_allowed, not_found, version_number};
@@ -41,7 +42,7 @@ pub(super) fn answer(
 }
 
 fn create(org: &mut Org, asked: &Asked, version: &str, object: &'static Object, user: &str) -> Reply {
-    let given = match members(asked) {
+    let given = match files::given(asked, object) {
         Ok(given) => given,
         Err(reply) => return reply,
     };
@@ -217,6 +218,9 @@ fn related(
     }
     if method != "GET" {
         return not_allowed();
+    }
+    if let Some(bytes) = files::answer(&org.world, object, id, name) {
+        return bytes;
     }
     let Some(record) = org.world.record(object, id).filter(|record| !record.deleted) else { return not_found() };
     let parent = object.fields.iter().find(|field| {

@@ -34,8 +34,13 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
     let Some(user) = user else {
         return Reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid");
     };
-    // The rows of a bulk job come as CSV.
-    let is_upload = asked.method == "PUT" && parts.first() == Some(&"jobs");
+    // The rows of a bulk job come as CSV, files as a form.
+    let is_form = asked.header("content-type").is_some_and(|kind| kind.starts_with("multipart/form-data"));
+    let is_upload = match (asked.method.as_str(), parts.as_slice()) {
+        ("PUT", ["jobs", ..]) => true,
+        ("POST", ["sobjects", _]) => is_form,
+        _ => false,
+    };
     if !is_upload && !asked.body.is_empty() && !asked.is_json() {
         let message = "The content type of the body is not supported: application/json is.";
         return Reply::error(415, "UNSUPPORTED_MEDIA_TYPE", message);

@@ -56,6 +56,17 @@ impl<'w> Rows<'w> {
         );
         for column in columns {
             match column {
+                Column::Own(field) if field.field_type == "base64" => {
+                    let (name, version, object) = (&field.name, self.version, object.name);
+                    let _ = match self.world.content(&record.id) {
+                        Some(_) => write!(
+                            out,
+                            ",\"{name}\":\"/services/data/{version}/sobjects/{object}/{}/{name}\"",
+                            record.id
+                        ),
+                        None => write!(out, ",\"{name}\":null"),
+                    };
+                }
                 Column::Own(field) => {
                     let _ = write!(out, ",\"{}\":", field.name);
                     value(out, record, field);

@@ -87,7 +87,7 @@ pub(super) struct Field {
 }
 
 /// The org's objects as describes tell of them. `Project__c` is what an admin may have added.
-const DESCRIBES: [(&str, &str); 7] = [
+const DESCRIBES: [(&str, &str); 11] = [
     ("Account", include_str!("describe/account.json")),
     ("Contact", include_str!("describe/contact.json")),
     ("Opportunity", include_str!("describe/opportunity.json")),
@@ -95,10 +95,15 @@ const DESCRIBES: [(&str, &str); 7] = [
     ("Lead", include_str!("describe/lead.json")),
     ("RecordType", include_str!("describe/record_type.json")),
     ("Project__c", include_str!("describe/project.json")),
+    ("ContentVersion", include_str!("describe/content_version.json")),
+    ("ContentDocument", include_str!("describe/content_document.json")),
+    ("ContentDocumentLink", include_str!("describe/content_document_link.json")),
+    ("Attachment", include_str!("describe/attachment.json")),
 ];
 
 /// Objects whose records are not an application's to make: they have no external id.
-const OF_THE_ORG: [&str; 2] = ["User", "RecordType"];
+const OF_THE_ORG: [&str; 6] =
+    ["User", "RecordType", "ContentVersion", "ContentDocument", "ContentDocumentLink", "Attachment"];
 
 /// The objects, in the order of their describes.
 pub(super) static OBJECTS: LazyLock<Vec<Object>> = LazyLock::new(|| {

@@ -5,6 +5,7 @@ mod bulk;
 mod composites;
 mod control;
 mod describes;
+mod files;
 mod garbage;
 mod oauth;
 mod properties;

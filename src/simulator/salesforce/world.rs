@@ -1,11 +1,13 @@
 //! The org as a plain value: records with their stamps and the operations on them. No HTTP, no clock of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::derive::derive;
+use super::files;
 use super::ids::{self, Id};
 use super::packed::{Packed, Value};
 use super::rules::{self, Rules};
@@ -58,6 +60,8 @@ pub(super) struct World {
     pub rules: Rules,
     /// Rows that open transactions hold.
     pub locked: Vec<Id>,
+    /// The bytes of files.
+    contents: HashMap<Id, Arc<[u8]>>,
     /// What has changed since the journal was written: lines to append.
     unwritten: Vec<String>,
     /// What stood before each of those changes.
@@ -161,7 +165,21 @@ impl World {
             let message = format!("entity type cannot be inserted: {}", object.name);
             return Err(RecordError::new("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message));
         }
-        let mut fields = validate::fields(self, object, given, None, &by.security)?;
+        let fields = validate::fields(self, object, given, None, &by.security)?;
+        if files::is_file(object) {
+            return files::create(self, object, fields, by);
+        }
+        self.insert(object, fields, given, by)
+    }
+
+    /// Puts a new record of fields that may be set, and what a request gave of them.
+    pub(super) fn insert(
+        &mut self,
+        object: &'static Object,
+        mut fields: Fields,
+        given: &Map<String, Json>,
+        by: &By,
+    ) -> Result<Id, RecordError> {
         validate::required(object, &fields)?;
         let named = fields.clone();
         add_defaults(object, &mut fields, by);
@@ -325,8 +343,31 @@ impl World {
         self.tables.entry(object).or_default().put(object, record)
     }
 
+    /// Keeps the bytes of a record that was just made.
+    pub(super) fn keep_content(&mut self, object: &'static Object, id: Id, bytes: Arc<[u8]>) {
+        self.unwritten.push(files::line(&id, &bytes));
+        self.undo.push((object.name, id, None));
+        self.contents.insert(id, bytes);
+    }
+
+    /// The bytes of a record.
+    pub(super) fn content(&self, id: &Id) -> Option<&[u8]> {
+        self.contents.get(id).map(AsRef::as_ref)
+    }
+
+    /// Bytes as the journal has them.
+    pub(super) fn restore_content(&mut self, id: Id, bytes: Arc<[u8]>) {
+        self.contents.insert(id, bytes);
+    }
+
+    /// The journal's lines of all bytes.
+    pub(super) fn content_lines(&self) -> impl Iterator<Item = String> {
+        self.contents.iter().map(|(id, bytes)| files::line(id, bytes))
+    }
+
     /// Forgets a record.
     pub(super) fn remove(&mut self, object: &'static str, id: &Id) -> Option<Record> {
+        self.contents.remove(id);
         self.tables.get_mut(object)?.remove(object, id)
     }
 
@@ -363,17 +404,21 @@ impl World {
         }
     }
 
-    /// The living records that go with an account; nothing else has children that go with it.
+    /// The living records that go with an account, or with a document.
     fn children(&self, object: &Object, id: &Id) -> Vec<(&'static Object, Id)> {
-        if object.name != "Account" {
-            return Vec::new();
+        match object.name {
+            "Account" => self.below(id, |record| !record.deleted),
+            "ContentDocument" => files::of_document(self, id, |record| !record.deleted),
+            _ => Vec::new(),
         }
-        self.below(id, |record| !record.deleted)
     }
 
     /// What the deletion of a record took along.
     fn taken_along(&self, id: &Id) -> Vec<(&'static Object, Id)> {
-        self.below(id, |record| record.deleted_with == Some(*id))
+        let with_it = |record: &Record| record.deleted_with == Some(*id);
+        let mut taken = self.below(id, with_it);
+        taken.extend(files::of_document(self, id, with_it));
+        taken
     }
 
     fn below(&self, account: &Id, wanted: impl Fn(&Record) -> bool) -> Vec<(&'static Object, Id)> {

@@ -81,7 +81,10 @@ async fn the_list_of_objects_shows_the_recorded_entries() {
         entries.into_iter().partition(|entry| RECORDED.iter().any(|(object, _)| entry["name"] == *object));
     assert_eq!(Json::Array(known.clone()), recorded["sobjects"]);
     let named: Vec<&str> = others.iter().filter_map(|entry| entry["name"].as_str()).collect();
-    assert_eq!(named, ["Lead", "RecordType", "Project__c"]);
+    assert_eq!(
+        named,
+        ["Lead", "RecordType", "Project__c", "ContentVersion", "ContentDocument", "ContentDocumentLink", "Attachment"]
+    );
     for entry in &others {
         let members = |entry: &Json| entry.as_object().map(|entry| entry.keys().cloned().collect::<Vec<_>>());
         assert_eq!(members(entry), members(&known[0]), "{entry}");
