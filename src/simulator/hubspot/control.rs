@@ -77,6 +77,14 @@ pub(super) fn edited(portal: &mut Portal, wanted: &Edit) -> Result<Reply, Reply>
     }
 }
 
+/// `/webhooks`: whether receivers get again what they have taken, as they may at any time (dossier 5.3).
+pub(super) fn webhooks(portal: &mut Portal, body: &Json) -> Result<Reply, Reply> {
+    let twice = body.get("duplicates").and_then(Json::as_bool);
+    portal.small.posts_twice = twice.ok_or_else(|| invalid("duplicates must be true or false"))?;
+    portal.touch();
+    Ok(Reply::json(200, &json!({ "ok": true })))
+}
+
 /// The lines of `/records/…`.
 pub(super) fn records(portal: &Portal, object: &str) -> Option<String> {
     let kind = type_named(object)?;

@@ -233,6 +233,10 @@ impl Commanded for Portal {
     fn reset(&mut self, options: &SimulatorOptions) -> Result<(), SimulatorError> {
         Portal::reset(self, options)
     }
+
+    fn own_command(&mut self, path: &str, body: &Json) -> Option<Result<Reply, Reply>> {
+        (path == "/webhooks").then(|| control::webhooks(self, body))
+    }
 }
 
 /// The limit that a request would meet first.

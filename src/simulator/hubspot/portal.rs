@@ -83,6 +83,8 @@ pub(super) struct Small {
     pub serials: Vec<u64>,
     pub blocked: BTreeSet<String>,
     pub webhooks: Registry,
+    /// Whether a receiver gets again what it has taken.
+    pub posts_twice: bool,
     /// Last number of an event, so that it never comes again.
     pub events: u64,
 }

@@ -186,6 +186,24 @@ async fn what_is_refused_comes_again_when_the_clock_says_so() {
 }
 
 #[tokio::test]
+async fn what_was_taken_may_come_again() {
+    let mut receiver = Receiver::answering(1000).await;
+    let served = Served::new(&small()).await;
+    served.subscribe(&receiver, 10).await;
+    let duplicates = |on: bool| served.ask(reqwest::Method::POST, "/_simulator/webhooks", json!({ "duplicates": on }));
+    duplicates(true).await;
+    served.add("Twice").await;
+    let (first, second) = (receiver.next().await, receiver.next().await);
+    assert_eq!(first.names(), ["Twice"]);
+    assert_eq!((&second.body, second.events()[0]["attemptNumber"].as_i64()), (&first.body, Some(0)));
+    duplicates(false).await;
+    for name in ["Once", "Last"] {
+        served.add(name).await;
+        assert_eq!(receiver.next().await.names(), [name]);
+    }
+}
+
+#[tokio::test]
 async fn the_eleventh_attempt_is_the_last() {
     let mut receiver = Receiver::answering(1000).await;
     let served = Served::new(&small()).await;

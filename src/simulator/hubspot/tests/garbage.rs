@@ -23,7 +23,7 @@ fn put(account: &mut Account, method: &str, path: &str, query: &str, body: &[u8]
     }
 }
 
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 22] = [
     "/crm/v3/objects/contacts",
     "/crm/v3/objects/contacts/search",
     "/crm/v3/objects/deals/batch/read",
@@ -44,6 +44,7 @@ const PATHS: [&str; 21] = [
     "/webhooks/v3/2004801/subscriptions/batch/update",
     "/webhooks/2026-03/2004801/settings",
     "/_simulator/edit",
+    "/_simulator/webhooks",
     "/_simulator/settings",
 ];
 

@@ -25,6 +25,7 @@ struct Post {
     batch: Batch,
     /// When its sending began, by the account's clock.
     at: i64,
+    twice: bool,
 }
 
 /// Posts until it is dropped; comes back only where it cannot begin.
@@ -65,7 +66,7 @@ fn next(portal: &mut Portal, under_way: usize) -> Option<Post> {
     }
     let url = Url::parse(&target.url).ok()?;
     let batch = portal.queue.take(now, portal.small.seed)?;
-    Some(Post { url, batch, at: now })
+    Some(Post { url, batch, at: now, twice: portal.small.posts_twice })
 }
 
 /// How long nothing more will be due, unless something happens.
@@ -77,16 +78,21 @@ fn rest(portal: &Portal) -> Duration {
 
 /// Sends one request; tells whether a receiver has taken it.
 async fn send(http: reqwest::Client, post: Post) -> (Post, bool) {
-    let (secret, uri, body) = (CLIENT.1, post.url.as_str(), post.batch.body.clone());
+    let (secret, uri, body) = (CLIENT.1, post.url.as_str(), &post.batch.body);
     let request = http
         .post(uri)
         .header("content-type", "application/json")
         .header("x-hubspot-signature-version", "v1")
-        .header("x-hubspot-signature", signature::v1(secret, &body))
-        .header("x-hubspot-signature-v3", signature::v3(secret, "POST", uri, &body, post.at))
-        .header("x-hubspot-request-timestamp", post.at);
-    let answered = request.body(body).send().await;
-    let taken = answered.is_ok_and(|response| response.status().is_success());
+        .header("x-hubspot-signature", signature::v1(secret, body))
+        .header("x-hubspot-signature-v3", signature::v3(secret, "POST", uri, body, post.at))
+        .header("x-hubspot-request-timestamp", post.at)
+        .body(body.clone());
+    let again = if post.twice { request.try_clone() } else { None };
+    let taken = request.send().await.is_ok_and(|response| response.status().is_success());
+    if let Some(again) = again.filter(|_| taken) {
+        // It is taken, whatever the receiver says now.
+        let _ = again.send().await;
+    }
     (post, taken)
 }
 
