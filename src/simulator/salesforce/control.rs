@@ -49,6 +49,20 @@ pub(super) fn ruled(org: &mut Org, body: &Json) -> Result<Reply, Reply> {
     Ok(Reply::json(200, &json!({ "ok": true })))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceBody {
+    url: Option<String>,
+}
+
+/// Moves the org to another instance: the tokens that are given out from now on say where it is (dossier 9.3).
+pub(super) fn moved(org: &mut Org, body: &Json) -> Result<Reply, Reply> {
+    let wanted: InstanceBody = serde_json::from_value(body.clone()).map_err(|error| invalid(&error.to_string()))?;
+    org.small.instance = wanted.url;
+    org.touch();
+    Ok(Reply::json(200, &json!({ "ok": true })))
+}
+
 /// An edit that is refused answers as the CRM would.
 pub(super) fn edited(org: &mut Org, wanted: &Edit) -> Result<Reply, Reply> {
     let object = object_named(&wanted.object).ok_or_else(|| invalid("there is no such object"))?;

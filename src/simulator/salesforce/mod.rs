@@ -233,6 +233,7 @@ impl Commanded for Org {
     fn own_command(&mut self, path: &str, body: &Json) -> Option<Result<Reply, Reply>> {
         match path {
             "/field-security" => Some(control::secured(self, body)),
+            "/instance" => Some(control::moved(self, body)),
             "/rules" => Some(control::ruled(self, body)),
             "/transactions" => Some(transactions::begun(self, body)),
             _ => None,

@@ -261,7 +261,7 @@ fn token_answer(
         "access_token": access_token,
         "signature": STANDARD.encode(hmac_sha256(CLIENT.1.as_bytes(), format!("{identity}{now}").as_bytes())),
         "scope": scope,
-        "instance_url": asked.origin(),
+        "instance_url": org.small.instance.clone().unwrap_or_else(|| asked.origin()),
         "id": identity,
         "token_type": "Bearer",
         "issued_at": now.to_string(),

@@ -101,6 +101,8 @@ pub(super) struct Small {
     /// What people do not see or may not change, by their id.
     pub security: BTreeMap<String, FieldSecurity>,
     pub rules: Rules,
+    /// Where the org has moved to; it is where it is asked otherwise.
+    pub instance: Option<String>,
     /// Transactions that are not committed yet.
     pub open: Vec<Open>,
 }

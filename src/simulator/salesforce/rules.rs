@@ -1,5 +1,5 @@
 //! What an admin has set up in an org besides objects and fields: automation that changes what is written, validation rules,
-//! duplicate rules, and how much room there is (dossier 2.9, 2.11, 9.3).
+//! duplicate rules, and how much room and time there is (dossier 2.9, 2.11, 9.3).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
@@ -19,6 +19,8 @@ pub(super) struct Rules {
     pub duplicates: Vec<DuplicateRule>,
     /// Living records that fit into the org; none is without end.
     pub most_records: Option<usize>,
+    /// Records that a query may look at before it has taken too long; an index spares it looking.
+    pub most_looked_at: Option<usize>,
 }
 
 /// A flow that runs before a record is saved: where `when` holds, fields are set.

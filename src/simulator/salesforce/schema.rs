@@ -84,6 +84,8 @@ pub(super) struct Field {
     pub default_option: Option<String>,
     pub reference_to: Vec<String>,
     pub relationship: Option<String>,
+    /// Where a calculated field gets its value: `Account__r.Name`.
+    pub formula: Option<String>,
 }
 
 /// The org's objects as describes tell of them. `Project__c` is what an admin may have added.
@@ -315,5 +317,6 @@ fn read_field(keys: &mut HashMap<String, u16>, field: &Json) -> Field {
             .and_then(|option| option.get("value").and_then(Json::as_str).map(str::to_owned)),
         reference_to: list("referenceTo").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         relationship: field.get("relationshipName").and_then(Json::as_str).map(str::to_owned),
+        formula: field.get("calculatedFormula").and_then(Json::as_str).map(str::to_owned),
     }
 }

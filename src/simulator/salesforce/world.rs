@@ -228,7 +228,7 @@ impl World {
         for (name, value) in &fields {
             if value.is_null() {
                 if object.field(name).is_some_and(|field| !field.nillable && field.createable && !field.defaulted) {
-                    return Err(RecordError::required(&[name.clone()]));
+                    return Err(RecordError::required(std::slice::from_ref(name)));
                 }
                 held.remove(name);
             } else {

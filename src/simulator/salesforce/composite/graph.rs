@@ -13,6 +13,9 @@ use crate::simulator::salesforce::rest::{malformed_json, members, not_found, ver
 /// Graphs of one call, and requests of all of them.
 const MOST: (usize, usize) = (75, 500);
 
+/// Requests of a graph that may wait for one another in a row.
+const DEEPEST: usize = 15;
+
 /// From this version on there are graphs.
 const SINCE: u32 = 50;
 
@@ -65,12 +68,28 @@ fn checked(graphs: &[Json]) -> Result<(), Reply> {
             return Err(malformed_json("The Value for field compositeRequest is missing or no array"));
         }
         named_once(requests(graph))?;
+        if depth(requests(graph)) > DEEPEST {
+            let message = format!("Limit reached: at most {DEEPEST} requests of a graph refer to one another in a row");
+            return Err(Reply::error(400, "LIMIT_EXCEEDED", &message));
+        }
         if let Some(request) = requests(graph).iter().find(|request| !is_of_records(request)) {
             let message = format!("A graph takes requests on sobjects only: {}", text(request, "url"));
             return Err(Reply::error(400, "INVALID_INPUT", &message));
         }
     }
     Ok(())
+}
+
+/// How many requests in a row refer to one another: to the ones before them.
+fn depth(requests: &[Json]) -> usize {
+    let mut depths: Vec<(String, usize)> = Vec::with_capacity(requests.len());
+    for request in requests {
+        let written = request.to_string();
+        let named = depths.iter().filter(|(reference, _)| written.contains(reference)).map(|(_, depth)| *depth);
+        let own = named.max().unwrap_or_default() + 1;
+        depths.push((format!("@{{{}.", text(request, "referenceId")), own));
+    }
+    depths.iter().map(|(_, depth)| *depth).max().unwrap_or_default()
 }
 
 fn requests(graph: &Json) -> &[Json] {

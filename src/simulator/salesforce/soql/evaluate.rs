@@ -74,13 +74,19 @@ pub(super) fn selected<'w>(
     let test = statement.condition.as_ref().map(|condition| judge.test(object, statement, condition)).transpose()?;
     let sorts = order::ordering(object, statement)?;
     let Some(table) = world.tables.get(object.name) else { return Ok(Vec::new()) };
+    let looked = std::cell::Cell::new(0_usize);
     let fits = |record: &&Record| {
+        looked.set(looked.get() + 1);
         (with_deleted || !record.deleted) && test.as_ref().is_none_or(|test| judge.holds(record, test))
     };
     let end = statement.limit.map_or(usize::MAX, |limit| limit.saturating_add(statement.offset));
     let (candidates, sorted) = access::candidates(table, test.as_ref(), order::natural(&sorts));
     let found = candidates.filter(fits);
     let mut rows: Vec<&Record> = if sorted { found.take(end).collect() } else { found.collect() };
+    if world.rules.most_looked_at.is_some_and(|most| looked.get() > most) {
+        let message = "Your query request was running for too long.";
+        return Err(SoqlError { code: "QUERY_TIMEOUT", message: message.to_owned() });
+    }
     if !sorted {
         order::sort(world, &mut rows, &sorts, end);
     }

@@ -176,7 +176,31 @@ pub(in super::super) fn accessor(
         Some(Wrap::Date(_)) => return Err(refuse(&format!("field {} does not support date functions", field.name))),
         _ => None,
     };
-    Ok(Accessor { steps, field, function })
+    let calculated = calculated(at, field);
+    steps.extend(calculated.steps);
+    Ok(Accessor { steps, field: calculated.field, function })
+}
+
+/// The value of a field: where it is calculated, the one that its formula names (dossier 7.2). It is looked for when it is
+/// read, so that a record whose parent changes shows another value under the same stamp.
+fn calculated(object: &'static Object, field: &'static Field) -> Accessor {
+    let named = field.formula.as_deref().and_then(|formula| formula.split_once('.'));
+    let parent = named.and_then(|(name, last)| {
+        let (link, parent) = relationship(object, name)?;
+        Some(((link, parent), parent.field(last)?))
+    });
+    match parent {
+        Some((step, field)) => Accessor { steps: vec![step], field, function: None },
+        None => Accessor { steps: Vec::new(), field, function: None },
+    }
+}
+
+/// An object's own field as a column.
+fn own(object: &'static Object, field: &'static Field) -> Column {
+    match field.formula {
+        Some(_) => Column::Shown { name: field.name.clone(), accessor: calculated(object, field), formatted: false },
+        None => Column::Own(field),
+    }
 }
 
 /// The columns of a statement in its order; parents named twice are one.
@@ -189,11 +213,15 @@ pub(in super::super) fn columns(object: &'static Object, statement: &Statement) 
     }
     for item in &statement.items {
         match item {
-            Item::Field(path) => add(&mut columns, &accessor(object, statement, path)?, 0),
-            Item::Fields(kind) => {
-                for field in listed(object, statement, kind)? {
-                    add(&mut columns, &Accessor { steps: Vec::new(), field, function: None }, 0);
+            Item::Field(path) => {
+                let accessor = accessor(object, statement, path)?;
+                match object.field(&path.text).filter(|field| field.formula.is_some()) {
+                    Some(formula) => columns.push(own(object, formula)),
+                    None => add(&mut columns, &accessor, 0),
                 }
+            }
+            Item::Fields(kind) => {
+                columns.extend(listed(object, statement, kind)?.into_iter().map(|field| own(object, field)));
             }
             Item::Children(children) => columns.push(child_column(object, statement, children)?),
             Item::Shown { path, alias, formatted } => {
@@ -297,7 +325,7 @@ pub(in super::super) fn listed_accessors(
     kind: &Path,
 ) -> Result<Vec<Accessor>, SoqlError> {
     let fields = listed(object, statement, kind)?;
-    Ok(fields.into_iter().map(|field| Accessor { steps: Vec::new(), field, function: None }).collect())
+    Ok(fields.into_iter().map(|field| calculated(object, field)).collect())
 }
 
 fn child_column(object: &'static Object, outer: &Statement, children: &Statement) -> Result<Column, SoqlError> {

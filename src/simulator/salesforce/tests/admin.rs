@@ -109,8 +109,24 @@ async fn a_record_type_says_which_picklist_values_a_record_may_have() {
         (row["RecordType"]["DeveloperName"].as_str(), row["Account__r"]["Name"].as_str()),
         (Some("Customer"), Some("Kestrel"))
     );
-    let (_, found) =
-        org.query(&token, "SELECT Id, (SELECT Name FROM Projects__r) FROM Account WHERE Name = 'Kestrel'").await;
+    // A formula follows what it looks at, and the stamp stays: who reads by stamps does not hear of it.
+    let soql = "SELECT Account_Name__c, SystemModstamp FROM Project__c WHERE Account_Name__c LIKE 'Kestrel%'";
+    let before = org.query(&token, soql).await.1["records"][0].clone();
+    org.pass(60_000);
+    let renamed = json!({ "Name": "Kestrel Roofers of Oslo" });
+    assert_eq!(org.send(&token, "PATCH", &format!("/sobjects/Account/{account}"), renamed).await.0, 204);
+    let after = org.query(&token, soql).await.1["records"][0].clone();
+    let name = |row: &Json| row["Account_Name__c"].as_str().map(str::to_owned);
+    assert_eq!(name(&before).as_deref(), Some("Kestrel"));
+    assert_eq!(name(&after).as_deref(), Some("Kestrel Roofers of Oslo"));
+    assert_eq!(before["SystemModstamp"], after["SystemModstamp"]);
+    assert_eq!(name(&org.get(&token, &format!("{DATA}{path}")).await.1), name(&after));
+    let (status, refused) = org.send(&token, "PATCH", &path, json!({ "Account_Name__c": "Other" })).await;
+    assert_eq!((status, refused[0]["errorCode"].as_str()), (400, Some("INVALID_FIELD_FOR_INSERT_UPDATE")));
+
+    let (_, found) = org
+        .query(&token, "SELECT Id, (SELECT Name FROM Projects__r) FROM Account WHERE Name = 'Kestrel Roofers of Oslo'")
+        .await;
     assert_eq!(found["records"][0]["Projects__r"]["records"][0]["Name"], "Roof");
     let (_, kinds) =
         org.query(&token, "SELECT Id, DeveloperName FROM RecordType WHERE SobjectType = 'Project__c'").await;
@@ -192,6 +208,29 @@ async fn a_full_org_takes_no_more_records() {
     org.control("rules", json!({ "mostRecords": 1 })).await;
     let (status, refused) = org.send(&token, "POST", "/sobjects/Account", json!({ "Name": "One" })).await;
     assert_eq!((status, refused[0]["errorCode"].as_str()), (400, Some("STORAGE_LIMIT_EXCEEDED")));
+}
+
+#[tokio::test]
+async fn a_query_that_looks_at_too_much_takes_too_long() {
+    let org = served(&small()).await;
+    let token = org.token().await;
+    org.control("rules", json!({ "mostLookedAt": 10 })).await;
+    let (status, refused) = org.live(&token, "SELECT Id FROM Contact WHERE Title LIKE '%sales%'").await;
+    assert_eq!((status, refused[0]["errorCode"].as_str()), (400, Some("QUERY_TIMEOUT")));
+    let (status, found) = org.live(&token, "SELECT Id FROM Contact WHERE SystemModstamp > 2026-09-21T14:00:00Z").await;
+    assert_eq!(status, 200, "an index spares it the looking: {found}");
+}
+
+#[tokio::test]
+async fn an_org_that_has_moved_says_so_with_its_tokens() {
+    let org = served(&small()).await;
+    let told = async || org.control("token", json!({})).await["instance_url"].as_str().expect("an address").to_owned();
+    assert_eq!(told().await, org.url);
+    let elsewhere = org.url.replace("127.0.0.1", "localhost");
+    org.control("instance", json!({ "url": elsewhere })).await;
+    assert_eq!(told().await, elsewhere);
+    org.control("instance", json!({ "url": null })).await;
+    assert_eq!(told().await, org.url);
 }
 
 /// The trap of reading by stamps: what commits late bears the stamp of its begin. `latestDateCovered` knows.

@@ -79,7 +79,10 @@ async fn what_is_no_graph_is_refused_before_anything_is_done() {
     let described =
         json!({ "method": "GET", "url": "/services/data/v62.0/sobjects/Account/describe", "referenceId": "d" });
     let many: Vec<Json> = (0..501).map(|place| named(&format!("r{place}"), account("x"))).collect();
+    let chain: Vec<Json> =
+        (1..=16).map(|place| named(&format!("r{place}"), account(&format!("x @{{r{}.id}}", place - 1)))).collect();
     for (graphs, code) in [
+        (json!([{ "graphId": "g", "compositeRequest": chain }]), "LIMIT_EXCEEDED"),
         (json!([{ "graphId": "g", "compositeRequest": [query] }]), "INVALID_INPUT"),
         (json!([{ "graphId": "g", "compositeRequest": many }]), "LIMIT_EXCEEDED"),
         (json!([{ "graphId": "", "compositeRequest": [] }]), "JSON_PARSER_ERROR"),
