@@ -6,6 +6,7 @@
 mod asked;
 mod commands;
 mod control;
+mod digest;
 pub mod hubspot;
 mod journal;
 mod net;

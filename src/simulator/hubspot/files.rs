@@ -18,6 +18,7 @@ use super::request::Route;
 use super::stamps::{instant, iso};
 use super::world::World;
 use crate::simulator::asked::{Asked, decoded};
+use crate::simulator::digest::hex;
 use crate::simulator::reply::Reply;
 pub(super) use store::Files;
 use store::{Access, File};
@@ -140,7 +141,7 @@ fn replace(portal: &mut Portal, asked: &Asked, id: &str) -> Result<Reply, Refusa
 
 fn signature(portal: &Portal, file: &File, expires: i64) -> String {
     let digest = Sha256::digest(format!("hubspot:{}:file:{}:{expires}", portal.small.seed, file.id));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest)
 }
 
 /// An address that anybody may load a file from, for a while.

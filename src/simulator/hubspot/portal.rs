@@ -19,6 +19,7 @@ use super::webhooks::{self, Pending, Queue, Registry};
 use super::world::World;
 use crate::simulator::commands::{Limits, Settings};
 use crate::simulator::control::{Burst, BurstWindow};
+use crate::simulator::digest::hex;
 use crate::simulator::journal::Journal;
 use crate::simulator::skin::Desk;
 use crate::simulator::{Clock, SimulatorError, SimulatorOptions};
@@ -301,7 +302,7 @@ impl Portal {
 
     fn digest(&self, purpose: &str) -> String {
         let digest = Sha256::digest(format!("hubspot:{}:{purpose}:{}", self.small.seed, self.now()));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest)
     }
 
     /// The application, changing something now.

@@ -16,6 +16,7 @@ use super::soql::{Condition, Operator, SoqlError, Statement};
 use super::validate::RecordError;
 use super::world::{By, Fields, Record, World};
 use crate::simulator::asked::Asked;
+use crate::simulator::digest::hex;
 use crate::simulator::reply::Reply;
 
 /// What a file that was bound to nothing is still bound to: its owner.
@@ -155,7 +156,7 @@ pub(super) fn of_document(
     found.filter(|(_, record)| is_of(record) && wanted(record)).map(|(object, record)| (object, record.id)).collect()
 }
 
-/// The bytes that a field of a living record holds; `None` where the field is none that holds bytes.
+/// The bytes that a field of a living record holds; `None` where there are none.
 pub(super) fn answer(world: &World, object: &Object, id: &str, field: &str) -> Option<Reply> {
     object.field(field).filter(|field| field.field_type == "base64")?;
     let record = world.record(object, id).filter(|record| !record.deleted)?;
@@ -226,10 +227,6 @@ fn text(fields: &Fields, name: &str) -> Option<String> {
 
 fn named(name: &str) -> Result<&'static Object, RecordError> {
     object_named(name).ok_or_else(RecordError::not_found)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The journal's line of some bytes.

@@ -22,6 +22,7 @@ use super::world::{By, Record, World};
 use crate::simulator::asked::Asked;
 use crate::simulator::commands::{Limits, Settings};
 use crate::simulator::control::BurstWindow;
+use crate::simulator::digest::hex;
 use crate::simulator::journal::Journal;
 use crate::simulator::skin::Desk;
 use crate::simulator::{Clock, SimulatorError, SimulatorOptions};
@@ -300,7 +301,7 @@ impl Org {
         self.small.serial += 1;
         self.touch();
         let digest = Sha256::digest(format!("{}:{purpose}:{}:{}", self.small.seed, self.small.serial, self.now()));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest)
     }
 
     /// What a person's profile says of fields.

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::super::PORTAL_ID;
 use super::super::stamps::iso;
+use crate::simulator::digest::hex;
 
 /// Id of the folder that everything is in; it is told to nobody.
 pub(in super::super) const ROOT: u64 = 0;
@@ -131,7 +132,7 @@ impl File {
 
     /// Gives it bytes.
     pub(in super::super) fn fill(&mut self, bytes: Vec<u8>) {
-        self.md5 = Md5::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.md5 = hex(&Md5::digest(&bytes));
         self.bytes = bytes.into();
     }
 

@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+
+use crate::simulator::digest::{hex, hmac_sha256};
 
 /// What the newest signature decodes in an address before it signs it, and nothing else.
 const DECODED: [(&str, &str); 12] = [
@@ -37,21 +39,6 @@ pub(super) fn v3(secret: &str, method: &str, uri: &str, body: &str, timestamp: i
         .iter()
         .fold(uri.to_owned(), |uri, (code, plain)| uri.replace(code, plain).replace(&code.to_ascii_lowercase(), plain));
     STANDARD.encode(hmac_sha256(secret.as_bytes(), format!("{method}{uri}{body}{timestamp}").as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// HMAC-SHA-256 (RFC 2104).
-fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
-    const BLOCK: usize = 64;
-    let mut padded = [0_u8; BLOCK];
-    let short = if key.len() > BLOCK { Sha256::digest(key).to_vec() } else { key.to_vec() };
-    padded[..short.len()].copy_from_slice(&short);
-    let with = |pad: u8| padded.map(|byte| byte ^ pad);
-    let inner = Sha256::new().chain_update(with(0x36)).chain_update(message).finalize();
-    Sha256::new().chain_update(with(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
 #[cfg(test)]
