@@ -86,6 +86,11 @@ impl EntityContext {
         self.fields.iter().map(|field| field.mapped.crm_field.clone()).collect()
     }
 
+    /// Whether a script has a word in any of its values.
+    pub(crate) fn has_transforms(&self) -> bool {
+        self.fields.iter().any(|field| field.transform.is_some())
+    }
+
     /// The directions that have a log.
     pub(crate) fn log_directions(&self) -> Vec<LogDirection> {
         let pull = self.pulls.then_some(LogDirection::Pull);

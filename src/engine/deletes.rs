@@ -286,6 +286,7 @@ async fn guard(step: &Step) -> Result<Option<serde_json::Value>, StepError> {
 
 async fn delete_in_app(step: &Step, entity: Entity) -> Result<bool, StepError> {
     let mut tx = step.begin().await?;
+    runs::hold_step(&mut tx, step.run.id).await?;
     let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::App, APP_BATCH).await?;
     if links.is_empty() {
         tx.commit().await?;

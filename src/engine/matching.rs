@@ -34,7 +34,7 @@ pub(crate) async fn run(step: &Step, state: &ReadState) -> Result<Position, Step
     tx.commit().await?;
     let gone = read_again(step, &context, &due, &mut waiting).await?;
     let pairs: Vec<Pair> = waiting.iter().map(as_pair).collect();
-    let transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
+    let transformed = Transformed::run(&step.engine.transforms, &context, &pairs, Transformed::default()).await;
 
     let position = step.position.to_phase(Phase::Push { after: None });
     let mut tx = step.begin().await?;

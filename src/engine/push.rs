@@ -50,16 +50,18 @@ pub(crate) async fn run(step: &Step, after: Option<Uuid>) -> Result<Position, St
         tx.commit().await?;
         return Ok(position);
     };
+    runs::hold_step(&mut tx, step.run.id).await?;
     let mut pairs = pair_up(&mut tx, config_id, entity, &waiting).await?;
     let (mut transformed, mut found) = (Transformed::default(), Vec::new());
     if asks_outside(step, &context, &pairs) {
         // Nothing is asked inside a transaction: the rows are let go, and locked and read again with the answers at hand.
         tx.commit().await?;
         restored::meet_again(step, &context, &mut pairs).await?;
-        transformed = Transformed::run(&step.engine.transforms, &context, &pairs).await;
+        transformed = Transformed::run(&step.engine.transforms, &context, &pairs, Transformed::default()).await;
         found = look_up(step, &context, &pairs, &transformed).await?;
         tx = step.begin().await?;
-        relock(&mut tx, entity, &waiting, &mut pairs).await?;
+        runs::hold_step(&mut tx, step.run.id).await?;
+        relock(&mut tx, config_id, entity, &waiting, &mut pairs).await?;
     }
 
     let processed = step.position.processed + waiting.len() as u64;
@@ -110,14 +112,7 @@ async fn pair_up(
     let ids: Vec<Uuid> = waiting.iter().map(|record| record.record_id).collect();
     let mut rows: HashMap<Uuid, AppRow> =
         app_rows::lock(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
-    let mut found: HashMap<Uuid, StoredLink> = HashMap::new();
-    for link in links::by_record_ids(tx, config_id, entity, &ids).await? {
-        let Some(record_id) = link.record_id else { continue };
-        // An open link counts before one that was closed.
-        if is_open(&link) || !found.contains_key(&record_id) {
-            found.insert(record_id, link);
-        }
-    }
+    let mut found = links_of(tx, config_id, entity, &ids).await?;
     Ok(ids
         .into_iter()
         .map(|id| {
@@ -132,10 +127,27 @@ async fn pair_up(
         .collect())
 }
 
+async fn links_of(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    record_ids: &[Uuid],
+) -> Result<HashMap<Uuid, StoredLink>, StoreError> {
+    let mut found: HashMap<Uuid, StoredLink> = HashMap::new();
+    for link in links::by_record_ids(tx, config_id, entity, record_ids).await? {
+        let Some(record_id) = link.record_id else { continue };
+        // An open link counts before one that was closed.
+        if is_open(&link) || !found.contains_key(&record_id) {
+            found.insert(record_id, link);
+        }
+    }
+    Ok(found)
+}
+
 /// Whether the CRM or a transform has a word in what becomes of these records.
 fn asks_outside(step: &Step, context: &EntityContext, pairs: &[Pair]) -> bool {
     let creates = may_create(step, context) && pairs.iter().any(is_new_to_crm);
-    creates || restored::is_among(pairs) || context.fields.iter().any(|field| field.transform.is_some())
+    creates || restored::is_among(pairs) || context.has_transforms()
 }
 
 /// Whether records that the CRM does not have are created there.
@@ -143,9 +155,10 @@ fn may_create(step: &Step, context: &EntityContext) -> bool {
     context.pushes && step.connection.options.create_missing
 }
 
-/// Locks the rows again and reads them as they are now.
+/// Locks the rows again and reads them and their links as they are now: a person may have decided about one.
 async fn relock(
     tx: &mut WorkspaceTx,
+    config_id: Uuid,
     entity: Entity,
     waiting: &[PendingRecord],
     pairs: &mut [Pair],
@@ -153,8 +166,17 @@ async fn relock(
     let ids: Vec<Uuid> = waiting.iter().map(|record| record.record_id).collect();
     let mut rows: HashMap<Uuid, AppRow> =
         app_rows::lock(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
+    let mut found = links_of(tx, config_id, entity, &ids).await?;
     for (pair, id) in pairs.iter_mut().zip(&ids) {
         pair.app = rows.remove(id);
+        match (found.remove(id), &pair.link) {
+            (Some(now), Some(before)) if now.id == before.id => pair.link = Some(now),
+            (Some(now), _) if is_open(&now) => {
+                pair.link = Some(now);
+                pair.crm = None;
+            }
+            _ => {}
+        }
     }
     Ok(())
 }

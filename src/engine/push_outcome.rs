@@ -126,6 +126,7 @@ async fn store(
 ) -> Result<Position, StepError> {
     let (config_id, entity) = (step.run.config_id, context.entity);
     let mut tx = step.begin().await?;
+    runs::hold_step(&mut tx, step.run.id).await?;
     let record_ids: Vec<Uuid> = outcomes.iter().map(|(item, _)| item.record_id).collect();
     let mut stored: HashMap<Uuid, StoredLink> = links::by_record_ids(&mut tx, config_id, entity, &record_ids)
         .await?

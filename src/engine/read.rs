@@ -8,17 +8,20 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use page::Page;
+
 use super::batch::{Batch, CrmStamps, new_link};
 use super::context::EntityContext;
 use super::deletes;
 use super::position::{Phase, Position, ReadState};
-use super::run::{Step, StepError};
+use super::run::{Read, Step, StepError};
 use super::translate::{Pair, References, Transformed, Translated, app_form, translate};
-use crate::connectors::{CrmRecord, EntityDescription, ReadWindow};
+use crate::connectors::{CrmRecord, EntityDescription, ReadPage, ReadWindow};
 use crate::model::{Entity, LinkState, LogDirection, Side, Stage, app_fields};
+use crate::store::app_rows::AppRow;
 use crate::store::links::{self, LinkFailure, StoredLink};
 use crate::store::pending::{self, MatchCandidate};
-use crate::store::{StoreError, WorkspaceTx, app_rows, setup, statistics};
+use crate::store::{StoreError, WorkspaceTx, app_rows, runs, setup, statistics};
 use crate::sync::{Record, match_keys};
 
 /// Describes the entity where the last describe is old, notes deletions, fixes the watermark and opens the window.
@@ -65,34 +68,54 @@ pub(crate) async fn page(step: &Arc<Step>, state: &ReadState) -> Result<Position
     tx.commit().await?;
     let context = Arc::new(context);
     let window = ReadWindow { entity, fields: context.crm_fields(), since: state.since };
-    let read = step.read_page(&window, state.page.as_deref()).await?;
+    let Read { page: ReadPage { records, next, total }, transformed } =
+        step.read_page(&window, state.page.as_deref()).await?;
 
-    let next = match &read.next {
+    let phase = match &next {
         Some(next) => Phase::Read(ReadState { page: Some(next.clone()), ..state.clone() }),
         None => Phase::Match(ReadState { page: None, ..state.clone() }),
     };
     if state.page.is_none() {
-        statistics::refresh_where_old(&step.engine.crm.pool, entity, read.total.unwrap_or_default()).await?;
+        statistics::refresh_where_old(&step.engine.crm.pool, entity, total.unwrap_or_default()).await?;
     }
     let position = Position {
-        processed: step.position.processed + read.records.len() as u64,
-        total: read.total.or(step.position.total),
-        ..step.position.to_phase(next)
+        processed: step.position.processed + records.len() as u64,
+        total: total.or(step.position.total),
+        ..step.position.to_phase(phase)
     };
+    let page = Page::prepare(step, &context, records, transformed, state.since.is_none()).await?;
+    let are_strangers = page.are_strangers();
     let (stored, ()) = tokio::join!(
-        page::store(step, &context, read.records, &position, state.since.is_none()),
-        step.read_ahead(&window, read.next.as_deref()),
+        page.store(step, &context, &position),
+        step.read_ahead(&window, next.as_deref(), are_strangers.then_some(&*context)),
     );
     stored?;
     Ok(position)
 }
 
-/// Both sides of each record of a page, read without locks.
-async fn pair_up(step: &Step, context: &EntityContext, records: &[CrmRecord]) -> Result<Vec<Pair>, StepError> {
-    let mut tx = step.begin().await?;
+/// How both sides of a page's records are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// As they are: for what is asked outside of a transaction.
+    Glance,
+    /// For good: the app's rows are locked, and nobody else changes the links until the transaction ends.
+    Locked,
+}
+
+/// Both sides of each record of a page.
+async fn pair_up(
+    tx: &mut WorkspaceTx,
+    step: &Step,
+    context: &EntityContext,
+    records: &[CrmRecord],
+    reading: Reading,
+) -> Result<Vec<Pair>, StepError> {
+    if reading == Reading::Locked {
+        runs::hold_step(tx, step.run.id).await?;
+    }
     let ids: Vec<String> = records.iter().map(|record| record.id.clone()).collect();
     let mut links: HashMap<String, StoredLink> = HashMap::new();
-    for link in links::by_crm_ids(&mut tx, step.run.config_id, context.entity, &ids).await? {
+    for link in links::by_crm_ids(tx, step.run.config_id, context.entity, &ids).await? {
         let Some(crm_id) = link.crm_record_id.clone() else { continue };
         // An open link counts before one that was closed.
         if is_open(&link) || !links.contains_key(&crm_id) {
@@ -100,9 +123,12 @@ async fn pair_up(step: &Step, context: &EntityContext, records: &[CrmRecord]) ->
         }
     }
     let record_ids: Vec<Uuid> = links.values().filter_map(|link| link.record_id).collect();
-    let mut rows: HashMap<Uuid, app_rows::AppRow> =
-        app_rows::read(&mut tx, context.entity, &record_ids).await?.into_iter().map(|row| (row.id, row)).collect();
-    tx.commit().await?;
+    let rows = match reading {
+        _ if record_ids.is_empty() => Vec::new(),
+        Reading::Glance => app_rows::read(tx, context.entity, &record_ids).await?,
+        Reading::Locked => app_rows::lock(tx, context.entity, &record_ids).await?,
+    };
+    let mut rows: HashMap<Uuid, AppRow> = rows.into_iter().map(|row| (row.id, row)).collect();
     Ok(records
         .iter()
         .map(|record| {
@@ -118,12 +144,12 @@ async fn merge_page<'a>(
     tx: &mut WorkspaceTx,
     context: &'a EntityContext,
     records: Vec<CrmRecord>,
-    mut pairs: Vec<Pair>,
     transformed: &Transformed,
 ) -> Result<Batch<'a>, StepError> {
     let config_id = step.run.config_id;
+    let pairs = pair_up(tx, step, context, &records, Reading::Locked).await?;
     let references = References::load(tx, config_id, context, &pairs).await?;
-    let waiting = relock(tx, config_id, context.entity, &mut pairs).await?;
+    let waiting = waiting_edits(tx, config_id, context.entity, &pairs).await?;
     let mut batch = Batch::new(context, step.engine.crm.rng.as_ref());
     let survivors = deletes::crm_records_merged(tx, step, context, &mut batch, &records, &pairs).await?;
     let mut strangers = Vec::new();
@@ -168,21 +194,16 @@ async fn merge_page<'a>(
     Ok(batch)
 }
 
-/// Locks the app rows of a page and reads them again; returns the edits that wait for each.
-async fn relock(
+/// The edits in the app that wait for each record of a page.
+async fn waiting_edits(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
     entity: Entity,
-    pairs: &mut [Pair],
+    pairs: &[Pair],
 ) -> Result<HashMap<Uuid, Vec<i64>>, StoreError> {
     let ids: Vec<Uuid> = pairs.iter().filter_map(|pair| pair.app.as_ref().map(|row| row.id)).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
-    }
-    let mut rows: HashMap<Uuid, app_rows::AppRow> =
-        app_rows::lock(tx, entity, &ids).await?.into_iter().map(|row| (row.id, row)).collect();
-    for pair in pairs.iter_mut() {
-        pair.app = pair.app.take().and_then(|row| rows.remove(&row.id));
     }
     let waiting = pending::of_records(tx, config_id, entity, &ids).await?;
     Ok(waiting.into_iter().map(|record| (record.record_id, record.change_ids)).collect())
@@ -290,7 +311,7 @@ pub(crate) fn is_open(link: &StoredLink) -> bool {
 }
 
 /// Whether an app record is there.
-pub(crate) fn is_alive(row: &app_rows::AppRow) -> bool {
+pub(crate) fn is_alive(row: &AppRow) -> bool {
     row.deleted_at.is_none()
 }
 

@@ -93,7 +93,7 @@ pub async fn look_again(
         crm: record.as_ref().map(|record| record.fields.clone()),
         crm_edited_at: record.map(|record| record.edited_at),
     };
-    let transformed = Transformed::run(transforms, &context, std::slice::from_ref(&pair)).await;
+    let transformed = Transformed::run(transforms, &context, std::slice::from_ref(&pair), Transformed::default()).await;
     Ok(SecondLook { context, pair, crm_alive, transformed })
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-pub(crate) use ahead::Ahead;
+pub(crate) use ahead::{Ahead, Read};
 
 use super::batch::Batch;
 use super::context::EntityContext;

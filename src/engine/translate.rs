@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::context::{EntityContext, Field};
+use crate::connectors::CrmRecord;
 use crate::model::Entity;
 use crate::store::app_rows::AppRow;
 use crate::store::links::{FieldChoice, PUT_BACK, StoredLink};
@@ -32,9 +33,14 @@ pub(crate) struct References {
     to_crm: HashMap<(Entity, Uuid), String>,
 }
 
-/// What transforms answered: by position of the pair and of the field, and direction.
+/// What transforms answered.
 #[derive(Debug, Default)]
-pub(crate) struct Transformed(HashMap<(usize, usize, bool), (Value, Result<Value, String>)>);
+pub(crate) struct Transformed {
+    /// The script of each field at the time.
+    scripts: Vec<Option<String>>,
+    /// What was asked and answered: by position of the pair and of the field, and direction.
+    answers: HashMap<(usize, usize, bool), (Value, Result<Value, String>)>,
+}
 
 /// A pair's fields as the pure core takes them.
 #[derive(Debug)]
@@ -121,17 +127,23 @@ impl References {
 }
 
 impl Transformed {
-    /// Runs the transforms that a merge of `pairs` will ask for: of values that are not as last agreed.
-    pub(crate) async fn run(host: &TransformHost, context: &EntityContext, pairs: &[Pair]) -> Self {
+    /// Runs the transforms that a merge of `pairs` will ask for: of values that are not as last agreed. What `ahead` has
+    /// answered for the same value in the same place is not asked again.
+    pub(crate) async fn run(host: &TransformHost, context: &EntityContext, pairs: &[Pair], ahead: Self) -> Self {
+        let scripts: Vec<Option<String>> = context.fields.iter().map(|field| field.transform.clone()).collect();
+        let mut answers = if ahead.scripts == scripts { ahead.answers } else { HashMap::new() };
         let mut keys = Vec::new();
         let mut calls = Vec::new();
-        let sees = |field: &Field| field.transform.as_deref().is_some_and(transform::sees_record);
-        let sees_record: Vec<bool> = context.fields.iter().map(sees).collect();
+        let sees = |script: &Option<String>| script.as_deref().is_some_and(transform::sees_record);
+        let sees_record: Vec<bool> = scripts.iter().map(sees).collect();
         for (position, pair) in pairs.iter().enumerate() {
             for (index, field) in context.fields.iter().enumerate() {
                 let Some(script) = &field.transform else { continue };
                 for to_app in [true, false] {
                     let Some(value) = transform_input(pair, field, to_app) else { continue };
+                    if answers.get(&(position, index, to_app)).is_some_and(|(asked, _)| *asked == value) {
+                        continue;
+                    }
                     keys.push((position, index, to_app, value.clone()));
                     calls.push(TransformCall {
                         script: script.clone(),
@@ -142,20 +154,35 @@ impl Transformed {
                 }
             }
         }
-        if calls.is_empty() {
+        if !calls.is_empty() {
+            let answered = keys.into_iter().zip(host.run(calls).await);
+            answers.extend(
+                answered.map(|((position, index, to_app, input), answer)| ((position, index, to_app), (input, answer))),
+            );
+        }
+        Transformed { scripts, answers }
+    }
+
+    /// Runs the transforms of CRM records that have no link.
+    pub(crate) async fn of_strangers(host: &TransformHost, context: &EntityContext, records: &[CrmRecord]) -> Self {
+        if !context.has_transforms() {
             return Transformed::default();
         }
-        let answers = host.run(calls).await;
-        Transformed(
-            keys.into_iter()
-                .zip(answers)
-                .map(|((position, index, to_app, input), answer)| ((position, index, to_app), (input, answer)))
-                .collect(),
-        )
+        let stranger = |record: &CrmRecord| Pair { crm: Some(record.fields.clone()), ..Pair::default() };
+        let pairs: Vec<Pair> = records.iter().map(stranger).collect();
+        Transformed::run(host, context, &pairs, Transformed::default()).await
+    }
+
+    /// Takes the answers from position `at` on out, to count their positions from there.
+    pub(crate) fn split_off(&mut self, at: usize) -> Self {
+        let rest = self.answers.extract_if(|(position, ..), _| *position >= at);
+        let answers =
+            rest.map(|((position, index, to_app), answer)| ((position - at, index, to_app), answer)).collect();
+        Transformed { scripts: self.scripts.clone(), answers }
     }
 
     fn answer(&self, position: usize, index: usize, to_app: bool, input: &Value) -> Result<Value, String> {
-        match self.0.get(&(position, index, to_app)) {
+        match self.answers.get(&(position, index, to_app)) {
             Some((asked, answer)) if asked == input => answer.clone(),
             // The row moved between reading and locking; the next run transforms the new value.
             _ => Err("the value changed while it was being transformed; it is tried again in the next run".to_owned()),

@@ -90,6 +90,7 @@ pub async fn retry(services: &Services, viewer: &Viewer, id: Uuid) -> Result<Tri
     if connection.status != ConnectionStatus::Connected {
         return Err(runs::not_ready(connection.status));
     }
+    store::runs::wait_for_step(&mut tx, log.config_id).await?;
     let due = journal::retry_failed(&mut tx, id, log.entity).await?;
     if due == 0 && !matches!(log.status, LogStatus::Failed | LogStatus::Cancelled) {
         let detail = "None of this run's records is failed any more. There is nothing to retry.";

@@ -24,6 +24,7 @@ use crate::model::{
 };
 use crate::store::conflicts::{Settled, StoredConflict};
 use crate::store::links::{FieldChoice, LinkWrite, StoredLink};
+use crate::store::runs::wait_for_step;
 use crate::store::setup::ConnectionSetup;
 use crate::store::{self, WorkspaceTx, app_rows, events, links, setup};
 use crate::sync::{FieldBase, Record};
@@ -84,6 +85,7 @@ pub async fn ignore(
     viewer.require(Capability::SettleConflicts)?;
     let Opened { conflict, connection, .. } = open(services, viewer, id, version).await?;
     let mut tx = services.begin(viewer).await?;
+    wait_for_step(&mut tx, conflict.config_id).await?;
     match (conflict.kind, conflict.link_id) {
         (ConflictKind::Field, Some(link_id)) => accept_difference(&mut tx, &conflict, link_id).await?,
         (ConflictKind::Match, _) => {
@@ -134,6 +136,7 @@ async fn resolve_values(
         look_again(&services.crm, &services.transforms, &subject, &choices).await.map_err(unreachable_crm)?;
 
     let mut tx = services.begin(viewer).await?;
+    wait_for_step(&mut tx, conflict.config_id).await?;
     look.lock(&mut tx).await?;
     lock_as_seen(&mut tx, viewer, &conflict).await?;
     let still_two = look.app_alive() && look.crm_alive();
@@ -234,8 +237,13 @@ async fn resolve_delete(
     let mut look =
         look_again(&services.crm, &services.transforms, &subject, &BTreeMap::new()).await.map_err(unreachable_crm)?;
     let mut tx = services.begin(viewer).await?;
+    wait_for_step(&mut tx, conflict.config_id).await?;
     look.lock(&mut tx).await?;
     lock_as_seen(&mut tx, viewer, &conflict).await?;
+    let as_opened = |now: &StoredLink| now.state == link.state;
+    let Some(link) = links::get(&mut tx, link.id).await?.filter(as_opened) else {
+        return Err(moved(viewer, conflict));
+    };
     let gone = if link.state == LinkState::GoneApp { Side::App } else { Side::Crm };
     let (as_asked, holds) = match gone {
         Side::App => (look.crm_alive() && !look.app_alive(), look.holds(&Record::new(), &conflict.crm_raw)),
@@ -269,6 +277,7 @@ async fn resolve_merge(
 ) -> Result<ConflictAnswer, ServiceError> {
     let Opened { conflict, connection, .. } = opened;
     let mut tx = services.begin(viewer).await?;
+    wait_for_step(&mut tx, conflict.config_id).await?;
     let (entity, config_id) = (conflict.entity, conflict.config_id);
     let crm_ids: Vec<String> = conflict.crm_record_id.iter().cloned().collect();
     let survivor = links::record_ids_of(&mut tx, config_id, entity, &crm_ids).await?.into_values().next();

@@ -162,20 +162,6 @@ pub async fn delete(tx: &mut WorkspaceTx, config_id: Uuid, mapping_id: Uuid) -> 
     Ok(deleted.rows_affected() == 1)
 }
 
-/// Waits for the step that an open run is committing, so that links are written in one order by everybody: run, links,
-/// connection.
-pub async fn wait_for_step(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<(), StoreError> {
-    let workspace_id = tx.workspace_id();
-    sqlx::query!(
-        "SELECT id FROM crm_sync_runs WHERE workspace_id = $1 AND config_id = $2 AND state IN ('running', 'held') FOR UPDATE",
-        workspace_id,
-        config_id
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(())
-}
-
 /// Drops what links know of these fields: a mapping that is new, gone, or of another field meets its values as strangers.
 pub async fn drop_bases(
     tx: &mut WorkspaceTx,

@@ -139,6 +139,36 @@ pub async fn start(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<bool, StoreErro
     Ok(started == 1)
 }
 
+/// Holds off everybody who [waits for the step](wait_for_step), from before a step reads links until what it made of them is
+/// committed. Transactions of one step do not hold off each other.
+pub async fn hold_step(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<(), StoreError> {
+    let workspace_id = tx.workspace_id();
+    sqlx::query!(
+        "SELECT id FROM crm_sync_runs WHERE workspace_id = $1 AND id = $2 FOR KEY SHARE",
+        workspace_id,
+        run_id
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Waits for the step that an open run is committing and lets none begin until the transaction ends: whoever else changes
+/// links does so before or after a step, never on what one has read and will write back. Locks are taken in one order by
+/// everybody: run, rows of the app, links, questions, connection.
+pub async fn wait_for_step(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<(), StoreError> {
+    let workspace_id = tx.workspace_id();
+    sqlx::query!(
+        "SELECT id FROM crm_sync_runs
+         WHERE workspace_id = $1 AND config_id = $2 AND state IN ('queued', 'running', 'held') ORDER BY id FOR UPDATE",
+        workspace_id,
+        config_id
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(())
+}
+
 /// Commits a step: only where the run is still at `version`. `false` means that somebody else has taken over.
 pub async fn advance(
     tx: &mut WorkspaceTx,

@@ -9,44 +9,88 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{merge_page, pair_up};
+use super::{Reading, merge_page, pair_up};
 use crate::connectors::CrmRecord;
 use crate::engine::batch::Batch;
 use crate::engine::context::EntityContext;
 use crate::engine::position::Position;
 use crate::engine::run::{Step, StepError};
-use crate::engine::translate::{Pair, Transformed};
+use crate::engine::translate::Transformed;
 use crate::model::{LogDirection, RunTrigger, Stage};
 use crate::store::{WorkspaceTx, runs};
 
 /// A page with fewer records is not divided.
 const LARGE: usize = 500;
 
-/// Records with what is known of them before their transaction begins.
-struct Part {
-    records: Vec<CrmRecord>,
-    pairs: Vec<Pair>,
-    transformed: Transformed,
+/// A page with what is asked about its records before a transaction begins.
+pub(super) enum Page {
+    Whole(Part),
+    InHalves(Part, Part),
 }
 
-/// Merges a page's records and moves the run to `position`.
-pub(super) async fn store(
+/// Records with what transforms make of their values.
+pub(super) struct Part {
+    records: Vec<CrmRecord>,
+    transformed: Transformed,
+    are_strangers: bool,
+}
+
+impl Page {
+    /// Runs the transforms of a page's records; `ahead` are the answers that are there already.
+    pub(super) async fn prepare(
+        step: &Step,
+        context: &EntityContext,
+        mut records: Vec<CrmRecord>,
+        mut ahead: Transformed,
+        is_full: bool,
+    ) -> Result<Self, StepError> {
+        if !is_full || records.len() < LARGE {
+            return Ok(Page::Whole(Part::prepare(step, context, records, ahead).await?));
+        }
+        let half = records.len() / 2;
+        let (rest, rest_ahead) = (records.split_off(half), ahead.split_off(half));
+        let first = Part::prepare(step, context, records, ahead);
+        let (first, second) = tokio::try_join!(first, Part::prepare(step, context, rest, rest_ahead))?;
+        Ok(Page::InHalves(first, second))
+    }
+
+    /// Whether no link is known of any record whose values a transform was asked about: the next page's are most likely
+    /// strangers too.
+    pub(super) fn are_strangers(&self) -> bool {
+        match self {
+            Page::Whole(part) => part.are_strangers,
+            Page::InHalves(first, second) => first.are_strangers && second.are_strangers,
+        }
+    }
+
+    /// Merges the records and moves the run to `position`.
+    pub(super) async fn store(
+        self,
+        step: &Arc<Step>,
+        context: &Arc<EntityContext>,
+        position: &Position,
+    ) -> Result<(), StepError> {
+        match self {
+            Page::Whole(part) => {
+                let count = part.records.len();
+                let mut tx = step.begin().await?;
+                let batch = part.write(step, &mut tx, context).await?;
+                let (_, logs) = note(step, &mut tx, batch, step.run.version, position).await?;
+                step.close(tx, &logs, Stage::Read, count).await
+            }
+            Page::InHalves(first, second) => store_halves(step, context, position, first, second).await,
+        }
+    }
+}
+
+async fn store_halves(
     step: &Arc<Step>,
     context: &Arc<EntityContext>,
-    mut records: Vec<CrmRecord>,
     position: &Position,
-    is_full: bool,
+    first: Part,
+    second: Part,
 ) -> Result<(), StepError> {
-    let count = records.len();
-    if !is_full || count < LARGE {
-        let part = Part::new(step, context, records).await?;
-        let mut tx = step.begin().await?;
-        let batch = part.write(step, &mut tx, context).await?;
-        let (_, logs) = note(step, &mut tx, batch, step.run.version, position).await?;
-        return step.close(tx, &logs, Stage::Read, count).await;
-    }
-    let rest = records.split_off(count / 2);
-    let (first, second) = tokio::try_join!(Part::new(step, context, records), Part::new(step, context, rest))?;
+    let count = first.records.len() + second.records.len();
     let mut tx = step.begin().await?;
     let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Pull, context.entity).await?;
     tx.commit_ahead().await?;
@@ -79,10 +123,20 @@ pub(super) async fn store(
 }
 
 impl Part {
-    async fn new(step: &Step, context: &EntityContext, records: Vec<CrmRecord>) -> Result<Self, StepError> {
-        let pairs = pair_up(step, context, &records).await?;
-        let transformed = Transformed::run(&step.engine.transforms, context, &pairs).await;
-        Ok(Part { records, pairs, transformed })
+    async fn prepare(
+        step: &Step,
+        context: &EntityContext,
+        records: Vec<CrmRecord>,
+        ahead: Transformed,
+    ) -> Result<Self, StepError> {
+        if !context.has_transforms() {
+            return Ok(Part { records, transformed: ahead, are_strangers: false });
+        }
+        let mut tx = step.begin().await?;
+        let pairs = pair_up(&mut tx, step, context, &records, Reading::Glance).await?;
+        tx.commit().await?;
+        let transformed = Transformed::run(&step.engine.transforms, context, &pairs, ahead).await;
+        Ok(Part { records, transformed, are_strangers: pairs.iter().all(|pair| pair.link.is_none()) })
     }
 
     /// Writes the records' share; the run's own is left to [`note`].
@@ -92,7 +146,7 @@ impl Part {
         tx: &mut WorkspaceTx,
         context: &'a EntityContext,
     ) -> Result<Batch<'a>, StepError> {
-        let mut batch = merge_page(step, tx, context, self.records, self.pairs, &self.transformed).await?;
+        let mut batch = merge_page(step, tx, context, self.records, &self.transformed).await?;
         batch.write(tx, &step.run).await?;
         Ok(batch)
     }

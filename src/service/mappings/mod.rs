@@ -19,7 +19,7 @@ use crate::model::{Capability, Entity, FieldDirection, FieldKind, FieldRule, Pro
 use crate::store::connections;
 use crate::store::mappings::{self, MappingChange, MappingRow, Published, Taken};
 use crate::store::setup::{self, ConnectionSetup};
-use crate::store::{StoreError, WorkspaceTx, events};
+use crate::store::{StoreError, WorkspaceTx, events, runs};
 use crate::view::mappings::{AvailableField, FieldsAnswer, Mapping, Rule};
 
 pub use editor::{remove_from, save, set_direction, try_out, undo_on};
@@ -201,7 +201,7 @@ async fn take_away(
     let rule = rule_of(tx, config_id, row.entity, &row.app_field).await?;
     mappings::delete(tx, config_id, row.id).await?;
     mappings::set_rule(tx, config_id, row.entity, &row.app_field, None, by).await?;
-    mappings::wait_for_step(tx, config_id).await?;
+    runs::wait_for_step(tx, config_id).await?;
     mappings::drop_bases(tx, config_id, row.entity, std::slice::from_ref(&row.app_field)).await?;
     let change = MappingChange {
         id: change_id,
@@ -332,7 +332,7 @@ fn filled(script: Option<String>) -> Option<String> {
 
 async fn insert(tx: &mut WorkspaceTx, config_id: Uuid, row: &MappingRow) -> Result<(), ServiceError> {
     mappings::insert(tx, config_id, row).await.map_err(|error| taken(error, row))?;
-    mappings::wait_for_step(tx, config_id).await?;
+    runs::wait_for_step(tx, config_id).await?;
     // What a step of a former mapping may have left behind.
     mappings::drop_bases(tx, config_id, row.entity, std::slice::from_ref(&row.app_field)).await?;
     Ok(())
@@ -347,7 +347,7 @@ async fn write(
     mappings::update(tx, config_id, after).await.map_err(|error| taken(error, after))?;
     if before.app_field != after.app_field {
         let fields = [before.app_field.clone(), after.app_field.clone()];
-        mappings::wait_for_step(tx, config_id).await?;
+        runs::wait_for_step(tx, config_id).await?;
         mappings::drop_bases(tx, config_id, after.entity, &fields).await?;
     }
     Ok(())

@@ -179,11 +179,25 @@ impl TestApp {
 
     /// The same, where it may be refused.
     pub async fn try_sql(&self, statements: &str) -> Result<(), sqlx::Error> {
+        self.begin_sql(statements).await?.commit().await
+    }
+
+    /// Runs statements as another program would, whose transaction is still open and holds the locks that it has taken.
+    pub async fn begin_sql(&self, statements: &str) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
         let mut tx = self.database.writer.begin().await?;
         let now = format!("SET LOCAL crosstie.now = '{}'", self.clock.now().to_rfc3339());
         sqlx::raw_sql(sqlx::AssertSqlSafe(now)).execute(&mut *tx).await?;
         sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(&mut *tx).await?;
-        tx.commit().await
+        Ok(tx)
+    }
+
+    /// Returns once so many transactions wait for a lock.
+    pub async fn until_locked_out(&self, transactions: usize) {
+        let waiting =
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while self.rows(waiting).await.len() < transactions {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Inserts a record as another program would: `insert("accounts", json!({ "name": "Kestrel" }))`. Returns its id.

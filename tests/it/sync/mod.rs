@@ -5,6 +5,7 @@ mod faults;
 mod first_sync;
 mod histories;
 mod matching;
+mod meanwhile;
 mod merge;
 mod pull;
 mod push;
