@@ -217,17 +217,13 @@ impl<'a> Batch<'a> {
             self.write_app(tx, run.config_id, writes).await?;
         }
         links::write(tx, run.config_id, self.context.entity, &self.links).await?;
-        let mut raised_links = Vec::new();
         let questions = std::mem::take(&mut self.questions);
-        for question in &questions {
-            let (_, is_new) = questions::raise(tx, run.config_id, run.id, self.context.entity, question).await?;
-            let counters = self.counters(LogDirection::Pull);
-            counters.conflicts_detected += i64::from(is_new);
-            counters.conflicts_resolved += i64::from(question.settled);
-            if !question.settled {
-                raised_links.extend(question.link_id);
-            }
-        }
+        let new = questions::raise(tx, run.config_id, run.id, self.context.entity, &questions).await?;
+        let counters = self.counters(LogDirection::Pull);
+        counters.conflicts_detected += new;
+        counters.conflicts_resolved += questions.iter().map(|question| i64::from(question.settled)).sum::<i64>();
+        let open = questions.iter().filter(|question| !question.settled);
+        let raised_links: Vec<Uuid> = open.filter_map(|question| question.link_id).collect();
         self.agreed_links.retain(|link| !raised_links.contains(link));
         questions::close_converged(tx, &self.agreed_links).await?;
         pending::remove(tx, &self.settled_changes).await

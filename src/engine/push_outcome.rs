@@ -153,11 +153,9 @@ async fn store(
     }
     let position = if end.meets_again { again } else { position };
     step.advance_from(&mut tx, fenced, position).await?;
-    for question in &end.questions {
-        let (_, is_new) = questions::raise(&mut tx, config_id, step.run.id, entity, question).await?;
-        end.counters.conflicts_detected += i64::from(is_new);
-        end.counters.conflicts_resolved += i64::from(question.settled);
-    }
+    end.counters.conflicts_detected +=
+        questions::raise(&mut tx, config_id, step.run.id, entity, &end.questions).await?;
+    end.counters.conflicts_resolved += end.questions.iter().map(|question| i64::from(question.settled)).sum::<i64>();
     let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Push, entity).await?;
     changes::settle(&mut tx, &end.settlements).await?;
     links::write(&mut tx, config_id, entity, &end.links).await?;

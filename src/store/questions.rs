@@ -1,5 +1,8 @@
 //! Conflicts as the engine raises, renews and closes them. What people do with them is in `conflicts`.
 
+use std::collections::HashSet;
+
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
@@ -31,26 +34,60 @@ pub struct Question {
     pub settled: bool,
 }
 
-/// Raises a conflict, or renews the pending one of the same pair; a renewal that changes anything raises its version.
-/// Returns its id and whether it is new.
+/// Raises conflicts, or renews the pending ones of the same pairs; a renewal that changes anything raises the version.
+/// Returns how many are new.
 pub async fn raise(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
     run_id: Uuid,
     entity: Entity,
-    question: &Question,
-) -> Result<(Uuid, bool), StoreError> {
+    questions: &[Question],
+) -> Result<i64, StoreError> {
+    let mut new = 0;
+    let mut rest = questions;
+    while !rest.is_empty() {
+        // One statement cannot renew what it raises: a pair that is asked about twice begins the next.
+        let mut pairs = HashSet::new();
+        let repeated = |question: &Question| {
+            !question.settled && !pairs.insert((question.record_id, question.crm_record_id.clone()))
+        };
+        let (together, others) = rest.split_at(rest.iter().position(repeated).unwrap_or(rest.len()));
+        new += raise_together(tx, config_id, run_id, entity, together).await?;
+        rest = others;
+    }
+    Ok(new)
+}
+
+async fn raise_together(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    run_id: Uuid,
+    entity: Entity,
+    questions: &[Question],
+) -> Result<i64, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    let (status, strategy, resolved_at) = if question.settled {
-        ("resolved", Some(ResolutionStrategy::Rule.as_str()), Some(now))
-    } else {
-        ("pending", None, None)
-    };
-    let row = sqlx::query!(
+    let link_ids: Vec<Option<Uuid>> = questions.iter().map(|question| question.link_id).collect();
+    let kinds: Vec<&str> = questions.iter().map(|question| question.kind.as_str()).collect();
+    let record_ids: Vec<Option<Uuid>> = questions.iter().map(|question| question.record_id).collect();
+    let crm_record_ids: Vec<Option<&str>> =
+        questions.iter().map(|question| question.crm_record_id.as_deref()).collect();
+    let app: Vec<Json<_>> = questions.iter().map(|question| Json(&question.app)).collect();
+    let crm: Vec<Json<_>> = questions.iter().map(|question| Json(&question.crm)).collect();
+    let base: Vec<Json<_>> = questions.iter().map(|question| Json(&question.base)).collect();
+    let crm_raw: Vec<Json<_>> = questions.iter().map(|question| Json(&question.crm_raw)).collect();
+    let fields: Vec<Json<_>> = questions.iter().map(|question| Json(&question.fields)).collect();
+    let settled: Vec<bool> = questions.iter().map(|question| question.settled).collect();
+    tx.begin_inserts().await?;
+    let are_new = sqlx::query_scalar!(
         r#"INSERT INTO crm_sync_conflicts AS c (workspace_id, config_id, run_id, link_id, kind, entity_type, entity_id,
              crm_record_id, app_data, crm_data, base_data, crm_raw, conflicting_fields, status, resolution_strategy,
              resolved_at, detected_at, updated_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)
+           SELECT $1, $2, $3, r.link_id, r.kind, $4, r.record_id, r.crm_record_id, r.app, r.crm, r.base, r.crm_raw,
+             ARRAY(SELECT jsonb_array_elements_text(r.fields)), CASE WHEN r.settled THEN 'resolved' ELSE 'pending' END,
+             CASE WHEN r.settled THEN $5 END, CASE WHEN r.settled THEN $6::timestamptz END, $6, $6
+           FROM unnest($7::uuid[], $8::text[], $9::uuid[], $10::text[], $11::jsonb[], $12::jsonb[], $13::jsonb[], $14::jsonb[],
+             $15::jsonb[], $16::boolean[])
+             AS r (link_id, kind, record_id, crm_record_id, app, crm, base, crm_raw, fields, settled)
            ON CONFLICT (workspace_id, config_id, entity_type, entity_id, crm_record_id) WHERE status = 'pending' DO UPDATE SET
              version = c.version + CASE WHEN (c.app_data, c.crm_raw, c.conflicting_fields)
                        IS DISTINCT FROM (excluded.app_data, excluded.crm_raw, excluded.conflicting_fields) THEN 1 ELSE 0 END,
@@ -60,28 +97,28 @@ pub async fn raise(
              app_data = excluded.app_data, crm_data = excluded.crm_data, base_data = excluded.base_data,
              crm_raw = excluded.crm_raw, conflicting_fields = excluded.conflicting_fields, kind = excluded.kind,
              link_id = excluded.link_id
-           RETURNING id, (xmax = 0) AS "is_new!""#,
+           RETURNING (xmax = 0) AS "is_new!""#,
         workspace_id,
         config_id,
         run_id,
-        question.link_id,
-        question.kind.as_str(),
         entity.as_str(),
-        question.record_id,
-        question.crm_record_id,
-        serde_json::to_value(&question.app)?,
-        serde_json::to_value(&question.crm)?,
-        serde_json::to_value(&question.base)?,
-        serde_json::to_value(&question.crm_raw)?,
-        &question.fields,
-        status,
-        strategy,
-        resolved_at,
-        now
+        ResolutionStrategy::Rule.as_str(),
+        now,
+        &link_ids as _,
+        &kinds as _,
+        &record_ids as _,
+        &crm_record_ids as _,
+        &app as _,
+        &crm as _,
+        &base as _,
+        &crm_raw as _,
+        &fields as _,
+        &settled
     )
-    .fetch_one(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    Ok((row.id, row.is_new))
+    tx.end_inserts().await?;
+    Ok(are_new.iter().map(|is_new| i64::from(*is_new)).sum())
 }
 
 /// Links of these that have a pending conflict.
