@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often a run is asked how far it is: seldom enough that asking costs it nothing to speak of.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(50);
 
 /// Ticks of a second in `/proc`: the same on every Linux.
 const TICKS: f64 = 100.0;

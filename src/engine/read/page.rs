@@ -1,7 +1,8 @@
-//! Storing what a page of the CRM brings: in one transaction, or a large page of a full reading in two side by side.
+//! Storing what a page of the CRM brings: in one transaction, or a large page of a full reading in several side by side.
 //!
-//! Two transactions, each in a task of its own, keep two cores busy, where one would wait for Postgres and Postgres for it.
-//! Only a full reading is divided: it has no deleted and no merged records, so that no two of its records meet in one link.
+//! Transactions side by side, each in a task of its own, keep two cores busy, where one would wait for Postgres and Postgres
+//! for it; the smaller they are, the shorter is the time in which the last is alone. Only a full reading is divided: it has no
+//! deleted and no merged records, so that no two of its records meet in one link.
 
 use std::sync::Arc;
 
@@ -19,13 +20,12 @@ use crate::engine::translate::Transformed;
 use crate::model::{LogDirection, RunTrigger, Stage};
 use crate::store::{WorkspaceTx, runs};
 
-/// A page with fewer records is not divided.
-const LARGE: usize = 500;
+/// Records of one part of a divided page, at least.
+const PART: usize = 500;
 
 /// A page with what is asked about its records before a transaction begins.
-pub(super) enum Page {
-    Whole(Part),
-    InHalves(Part, Part),
+pub(super) struct Page {
+    parts: Vec<Part>,
 }
 
 /// Records with what transforms make of their values.
@@ -44,82 +44,62 @@ impl Page {
         mut ahead: Transformed,
         is_full: bool,
     ) -> Result<Self, StepError> {
-        if !is_full || records.len() < LARGE {
-            return Ok(Page::Whole(Part::prepare(step, context, records, ahead).await?));
+        let mut parts = Vec::new();
+        while is_full && records.len() >= 2 * PART {
+            let (rest, rest_ahead) = (records.split_off(PART), ahead.split_off(PART));
+            parts.push(Part::prepare(step, context, records, ahead));
+            (records, ahead) = (rest, rest_ahead);
         }
-        let half = records.len() / 2;
-        let (rest, rest_ahead) = (records.split_off(half), ahead.split_off(half));
-        let first = Part::prepare(step, context, records, ahead);
-        let (first, second) = tokio::try_join!(first, Part::prepare(step, context, rest, rest_ahead))?;
-        Ok(Page::InHalves(first, second))
+        parts.push(Part::prepare(step, context, records, ahead));
+        Ok(Page { parts: futures::future::try_join_all(parts).await? })
     }
 
     /// Whether no link is known of any record whose values a transform was asked about: the next page's are most likely
     /// strangers too.
     pub(super) fn are_strangers(&self) -> bool {
-        match self {
-            Page::Whole(part) => part.are_strangers,
-            Page::InHalves(first, second) => first.are_strangers && second.are_strangers,
-        }
+        self.parts.iter().all(|part| part.are_strangers)
     }
 
     /// Merges the records and moves the run to `position`.
     pub(super) async fn store(
-        self,
+        mut self,
         step: &Arc<Step>,
         context: &Arc<EntityContext>,
         position: &Position,
     ) -> Result<(), StepError> {
-        match self {
-            Page::Whole(part) => {
-                let count = part.records.len();
-                let mut tx = step.begin().await?;
-                let batch = part.write(step, &mut tx, context).await?;
-                let (_, logs) = note(step, &mut tx, batch, step.run.version, position).await?;
-                step.close(tx, &logs, Stage::Read, count).await
-            }
-            Page::InHalves(first, second) => store_halves(step, context, position, first, second).await,
+        let count = self.parts.iter().map(|part| part.records.len()).sum();
+        let Some(last) = self.parts.pop() else { return Ok(()) };
+        let mut log_id = None;
+        if !self.parts.is_empty() {
+            let mut tx = step.begin().await?;
+            log_id = Some(runs::ensure_log(&mut tx, &step.run, LogDirection::Pull, context.entity).await?);
+            tx.commit_ahead().await?;
         }
+        let (tell, mut turn) = oneshot::channel();
+        // Where nobody listens the step has failed already.
+        let _ = tell.send(step.run.version);
+        let mut tasks = Vec::new();
+        for part in self.parts {
+            // In this order they ask for connections: whoever waits for its turn has one, and keeps none from those before.
+            let tx = step.begin().await?;
+            let (tell, next) = oneshot::channel();
+            let turn = std::mem::replace(&mut turn, next);
+            let task = part.store_ahead(step.clone(), context.clone(), tx, log_id, turn, tell);
+            tasks.push(AbortOnDropHandle::new(tokio::spawn(task)));
+        }
+        let last = async {
+            let mut tx = step.begin().await?;
+            let (version, batch) = last.write_in_turn(step, &mut tx, context, log_id, turn).await?;
+            let (_, logs) = note(step, &mut tx, batch, version, position).await?;
+            step.close(tx, &logs, Stage::Read, count).await
+        };
+        let (others, last) = tokio::join!(futures::future::join_all(tasks), last);
+        for other in others {
+            // A task that has ended early has panicked, or the program is stopping: the page is read again.
+            other.map_err(|_| StepError::Lost)??;
+        }
+        last
     }
-}
-
-async fn store_halves(
-    step: &Arc<Step>,
-    context: &Arc<EntityContext>,
-    position: &Position,
-    first: Part,
-    second: Part,
-) -> Result<(), StepError> {
-    let count = first.records.len() + second.records.len();
-    let mut tx = step.begin().await?;
-    let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Pull, context.entity).await?;
-    tx.commit_ahead().await?;
-    let (tell, told) = oneshot::channel();
-    // The first has its connection before the second asks for one: whoever waits for a connection keeps none from others.
-    let mut tx = step.begin().await?;
-    let (own_step, own_context) = (step.clone(), context.clone());
-    let first = AbortOnDropHandle::new(tokio::spawn(async move {
-        let batch = first.write(&own_step, &mut tx, &own_context).await?;
-        // The position stays: where only this part is stored the page is read again, and these records rest.
-        let (version, _) = note(&own_step, &mut tx, batch, own_step.run.version, &own_step.position).await?;
-        tx.commit_ahead().await?;
-        // Where the second has given up nobody listens.
-        let _ = tell.send(version);
-        Ok::<(), StepError>(())
-    }));
-    let second = async {
-        let mut tx = step.begin().await?;
-        let mut batch = second.write(step, &mut tx, context).await?;
-        batch.write_journal(&mut tx, &step.run, LogDirection::Pull, log_id).await?;
-        // What follows touches rows that the first touches too: the run, its logs, the connection's day.
-        let version = told.await.map_err(|_| StepError::Lost)?;
-        let (_, logs) = note(step, &mut tx, batch, version, position).await?;
-        step.close(tx, &logs, Stage::Read, count).await
-    };
-    let (first, second) = tokio::join!(first, second);
-    // A task that has ended early has panicked, or the program is stopping: the page is read again.
-    first.map_err(|_| StepError::Lost)??;
-    second
 }
 
 impl Part {
@@ -139,16 +119,42 @@ impl Part {
         Ok(Part { records, transformed, are_strangers: pairs.iter().all(|pair| pair.link.is_none()) })
     }
 
-    /// Writes the records' share; the run's own is left to [`note`].
-    async fn write<'a>(
+    /// Stores a part that is not its page's last. The position stays: where only some parts are stored the page is read
+    /// again, and their records rest.
+    async fn store_ahead(
+        self,
+        step: Arc<Step>,
+        context: Arc<EntityContext>,
+        mut tx: WorkspaceTx,
+        log_id: Option<Uuid>,
+        turn: oneshot::Receiver<i64>,
+        tell: oneshot::Sender<i64>,
+    ) -> Result<(), StepError> {
+        let (version, batch) = self.write_in_turn(&step, &mut tx, &context, log_id, turn).await?;
+        let (version, _) = note(&step, &mut tx, batch, version, &step.position).await?;
+        tx.commit_ahead().await?;
+        // Where the next has given up nobody listens.
+        let _ = tell.send(version);
+        Ok(())
+    }
+
+    /// Writes the records' share and waits until those before have committed; the run's own is left to [`note`]. What
+    /// follows touches rows that all parts touch: the run, its logs, the connection's day. Returns the run's version.
+    async fn write_in_turn<'a>(
         self,
         step: &'a Step,
         tx: &mut WorkspaceTx,
         context: &'a EntityContext,
-    ) -> Result<Batch<'a>, StepError> {
+        log_id: Option<Uuid>,
+        turn: oneshot::Receiver<i64>,
+    ) -> Result<(i64, Batch<'a>), StepError> {
         let mut batch = merge_page(step, tx, context, self.records, &self.transformed).await?;
         batch.write(tx, &step.run).await?;
-        Ok(batch)
+        if let Some(log_id) = log_id {
+            batch.write_journal(tx, &step.run, LogDirection::Pull, log_id).await?;
+        }
+        let version = turn.await.map_err(|_| StepError::Lost)?;
+        Ok((version, batch))
     }
 }
 

@@ -290,12 +290,12 @@ async fn a_page_that_could_not_be_read_ahead_is_asked_for_again() {
 /// again: nothing is made twice and nothing is left out.
 #[tokio::test]
 async fn a_page_of_which_only_the_first_part_is_stored_is_read_again() {
-    let app = TestApp::with(TestOptions { accounts: 600, ..TestOptions::default() }).await;
+    let app = TestApp::with(TestOptions { accounts: 1200, ..TestOptions::default() }).await;
     app.connect_salesforce().await;
     app.set_config("sync_direction = 'pull'").await;
     let mut records = app.simulator.records("Account").await;
     records.sort_by_key(|record| (record.text("SystemModstamp"), record.id.clone()));
-    let last = &records.last().expect("600 accounts").id;
+    let last = &records.last().expect("1200 accounts").id;
     app.as_superuser(&format!(
         "CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS
            $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = 'serialization_failure'; END $$;
@@ -307,10 +307,10 @@ async fn a_page_of_which_only_the_first_part_is_stored_is_read_again() {
     app.work().await;
     assert_eq!(app.run(run_id).await.state, "running");
     let links = app.row("SELECT count(*) AS links FROM crm_record_links").await;
-    assert_eq!(links["links"], 300, "the first part alone");
+    assert_eq!(links["links"], 500, "the first part alone");
     app.as_superuser("DROP TRIGGER planted ON crm_record_links").await;
     app.finish(run_id).await.expect_state("completed");
-    assert_eq!(app.rows("SELECT id FROM accounts").await.len(), 600);
+    assert_eq!(app.rows("SELECT id FROM accounts").await.len(), 1200);
     app.assert_all_linked(Entity::Account).await;
     app.assert_agreement().await;
 }
