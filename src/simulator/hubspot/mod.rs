@@ -7,6 +7,7 @@ mod catalog;
 mod changes;
 mod control;
 mod files;
+mod journal;
 mod labels;
 mod links;
 mod oauth;
@@ -93,8 +94,8 @@ impl Skin for Portal {
             let known: Vec<&str> = asked.path.split('/').take(4).collect();
             return known.join("/");
         }
-        // The developer's key is in the address.
-        if asked.path.starts_with("/webhooks/") {
+        // The developer's key is in the address, or a signature.
+        if asked.path.starts_with("/webhooks") {
             return asked.path.clone();
         }
         asked.address()
@@ -109,7 +110,7 @@ impl Skin for Portal {
     }
 
     fn admit(&mut self, asked: &Asked) -> Option<Reply> {
-        if files::is_hosted(asked) {
+        if files::is_hosted(asked) || journal::is_exempt(asked) {
             return None;
         }
         self.count_call(operation(asked)).map(|limited| too_many(limited, &self.correlation()))
@@ -130,6 +131,9 @@ impl Skin for Portal {
         if files::is_hosted(asked) {
             return files::hosted(self, asked);
         }
+        if journal::is_hosted(asked) {
+            return journal::hosted(self, asked);
+        }
         let answered = route(self, asked);
         answered.unwrap_or_else(|refusal| refusal.reply(&self.correlation()))
     }
@@ -138,7 +142,8 @@ impl Skin for Portal {
         let operation = operation(asked);
         let at = stamps::http_date(self.now());
         let reply = reply.with("date", at).with("x-hubspot-correlation-id", self.correlation());
-        if operation == "token" || operation == "search" || reply.status >= 400 || files::is_hosted(asked) {
+        let uncounted = operation == "token" || files::is_hosted(asked) || journal::is_exempt(asked);
+        if uncounted || operation == "search" || reply.status >= 400 {
             return reply;
         }
         limit_headers(self, reply)
@@ -314,6 +319,9 @@ fn route(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {
         Family::Associations => associations::answer(portal, asked, &route),
         Family::Files => files::answer(portal, asked, &route),
         Family::Webhooks => webhooks::answer(portal, asked, &route),
+        Family::Journal => journal::entries(portal, asked, &route),
+        Family::JournalSubscriptions => journal::subscriptions(portal, asked, &route),
+        Family::JournalSnapshots => journal::snapshots(portal, asked, &route),
         Family::Owners | Family::Schemas | Family::Account => account::answer(asked, &route),
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::catalog::OWNERS;
+use super::journal;
 use super::page::{self, escape};
 use super::portal::{Code, Grant, Portal, Token};
 use super::refusal::Refusal;
@@ -64,7 +65,7 @@ pub(super) fn granted(portal: &mut Portal, scope: Option<&str>, expires_in: Opti
         Some(scope) => scope.split_whitespace().map(str::to_owned).collect(),
         None => KNOWN.iter().map(|scope| (*scope).to_owned()).collect(),
     };
-    let grant = new_grant(portal, scopes);
+    let grant = installation(portal, scopes);
     token_answer(portal, grant, expires_in)
 }
 
@@ -75,10 +76,12 @@ pub(super) fn expire_tokens(portal: &mut Portal) {
     portal.touch();
 }
 
-/// Ends every grant and its tokens: the application is uninstalled.
+/// Ends every grant and its tokens: the application is uninstalled. What it has signed in for as itself is nobody's to end.
 pub(super) fn revoke_grants(portal: &mut Portal) {
-    portal.small.grants.values_mut().for_each(|grant| grant.revoked = true);
-    portal.small.tokens.clear();
+    let small = &mut portal.small;
+    small.grants.values_mut().filter(|grant| !grant.of_application).for_each(|grant| grant.revoked = true);
+    small.tokens.retain(|_, token| small.grants.get(&token.grant).is_some_and(|grant| !grant.revoked));
+    journal::installed(portal, false);
     portal.touch();
 }
 
@@ -187,7 +190,9 @@ fn token(portal: &mut Portal, asked: &Asked, v1: bool) -> Reply {
         Some("refresh_token") => refresh(portal, asked, v1),
         _ => {
             let scope = given(asked, v1, "scope").unwrap_or_default();
-            let mut told = granted(portal, Some(&scope), None);
+            let scopes = scope.split_whitespace().map(str::to_owned).collect();
+            let grant = new_grant(portal, scopes, true);
+            let mut told = token_answer(portal, grant, None);
             if let Some(members) = told.as_object_mut() {
                 members.remove("refresh_token");
             }
@@ -214,7 +219,7 @@ fn exchange(portal: &mut Portal, asked: &Asked, v1: bool) -> Reply {
             return oauth_error(portal, v1, "BAD_AUTH_CODE", "invalid_grant", message);
         }
     }
-    let grant = new_grant(portal, code.scopes);
+    let grant = installation(portal, code.scopes);
     Reply::json(200, &token_answer(portal, grant, None))
 }
 
@@ -242,10 +247,17 @@ fn refresh_token(portal: &mut Portal) -> String {
     format!("na1-{}-{}-{}-{}-{}", part(0, 4), part(4, 8), part(8, 12), part(12, 16), part(16, 28))
 }
 
-fn new_grant(portal: &mut Portal, scopes: Vec<String>) -> u64 {
+/// The grant of an account that installs the application, or allows it more.
+fn installation(portal: &mut Portal, scopes: Vec<String>) -> u64 {
+    journal::installed(portal, true);
+    new_grant(portal, scopes, false)
+}
+
+fn new_grant(portal: &mut Portal, scopes: Vec<String>, of_application: bool) -> u64 {
     let refresh_token = refresh_token(portal);
     let id = portal.small.serial;
-    portal.small.grants.insert(id, Grant { scopes, refresh_token, retired: BTreeSet::new(), revoked: false });
+    let grant = Grant { scopes, refresh_token, retired: BTreeSet::new(), revoked: false, of_application };
+    portal.small.grants.insert(id, grant);
     id
 }
 

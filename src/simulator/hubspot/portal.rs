@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::catalog::Pipeline;
+use super::journal;
 use super::links::Label;
 use super::record::{By, Record, Source};
 use super::schema::{Group, Property, TYPES};
@@ -19,7 +20,7 @@ use super::webhooks::{self, Pending, Queue, Registry};
 use super::world::World;
 use crate::simulator::commands::{Limits, Settings};
 use crate::simulator::control::{Burst, BurstWindow};
-use crate::simulator::digest::hex;
+use crate::simulator::digest::{hex, uuid};
 use crate::simulator::journal::Journal;
 use crate::simulator::skin::Desk;
 use crate::simulator::{Clock, SimulatorError, SimulatorOptions};
@@ -55,6 +56,9 @@ pub(super) struct Grant {
     /// Refresh tokens that rotation has put out of use.
     pub retired: BTreeSet<String>,
     pub revoked: bool,
+    /// The application's own, whoever has installed it.
+    #[serde(default)]
+    pub of_application: bool,
 }
 
 /// An authorisation code that waits for its exchange.
@@ -84,6 +88,11 @@ pub(super) struct Small {
     pub serials: Vec<u64>,
     pub blocked: BTreeSet<String>,
     pub webhooks: Registry,
+    pub journal: journal::Registry,
+    /// Whether the account has installed the application.
+    pub installed: bool,
+    /// Last number of a page of the webhooks journal, so that it never comes again.
+    pub pages: u64,
     /// Whether a receiver gets again what it has taken.
     pub posts_twice: bool,
     /// Last number of an event, so that it never comes again.
@@ -107,6 +116,8 @@ pub(super) struct Portal {
     pub search_window: BurstWindow,
     /// Events on their way to the application.
     pub queue: Queue,
+    /// The webhooks journal.
+    pub feed: journal::Feed,
     /// Told when there may be something to post.
     pub posting: Arc<Notify>,
     options: SimulatorOptions,
@@ -127,6 +138,7 @@ impl Portal {
             window: BurstWindow::default(),
             search_window: BurstWindow::default(),
             queue: Queue::default(),
+            feed: journal::Feed::default(),
             posting: Arc::default(),
             options: options.clone(),
             clock,
@@ -166,7 +178,7 @@ impl Portal {
         self.touch();
     }
 
-    /// What time alone does: the bin is emptied, the search index catches up.
+    /// What time alone does: the bin is emptied, the search index catches up, the journal goes on.
     pub(super) fn tick(&mut self) {
         let now = self.now();
         let day = now.div_euclid(DAY_MS);
@@ -178,6 +190,8 @@ impl Portal {
         while self.world.unseen.front().is_some_and(|unseen| unseen.at <= seen) {
             self.world.unseen.pop_front();
         }
+        self.feed.forget_before(now - journal::RETENTION_MS);
+        journal::take_snapshots(self);
     }
 
     /// The options that it was opened with.
@@ -197,8 +211,10 @@ impl Portal {
             self.touch();
         }
         let events = self.queue.numbered(webhooks::events(self), self.now());
+        let pages = journal::pages(self, &journal::events(self));
         let mut lines = self.world.take_unwritten();
         lines.extend(self.queue.lines(&events));
+        lines.extend(self.feed.lines(&pages));
         if !self.small_is_written {
             lines.push(json!({ "small": self.small }).to_string());
         } else if !self.count_is_written {
@@ -209,6 +225,7 @@ impl Portal {
         }
         self.world.settle();
         self.queue.settle(events);
+        self.feed.settle(pages);
         (self.small_is_written, self.count_is_written) = (true, true);
         if !self.queue.is_empty() {
             self.posting.notify_one();
@@ -229,6 +246,7 @@ impl Portal {
         self.window = BurstWindow::default();
         self.search_window = BurstWindow::default();
         self.queue.clear();
+        self.feed.clear();
         let now = self.now();
         seeding::fill(&mut self.world, options, now);
         self.world.settle();
@@ -295,9 +313,12 @@ impl Portal {
 
     /// An id for an answer to be asked about.
     pub(super) fn correlation(&self) -> String {
-        let digest = self.digest(&format!("correlation:{}", self.desk.arrived));
-        let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
-        format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
+        self.uuid(&format!("correlation:{}", self.desk.arrived))
+    }
+
+    /// A UUID, the same for the same seed, purpose and time.
+    pub(super) fn uuid(&self, purpose: &str) -> String {
+        uuid(&self.digest(purpose))
     }
 
     fn digest(&self, purpose: &str) -> String {
@@ -311,7 +332,7 @@ impl Portal {
     }
 
     fn replay(&mut self, mut entry: Json) {
-        if self.queue.replay(&mut entry) {
+        if self.queue.replay(&mut entry) || self.feed.replay(&mut entry) {
             return;
         }
         let number = |entry: &Json, name: &str| entry.get(name).and_then(Json::as_u64);
@@ -350,6 +371,7 @@ impl Portal {
                 self.world.raise_serial(kind, *serial);
             }
             self.queue.raise_serial(self.small.events);
+            self.feed.raise_serial(self.small.pages);
         } else if let (Some(day), Some(used)) = (entry.get("day").and_then(Json::as_i64), number(&entry, "used")) {
             (self.small.day, self.small.used_today) = (day, used);
         }
@@ -358,6 +380,7 @@ impl Portal {
     fn compact(&mut self, path: PathBuf) -> Result<(), SimulatorError> {
         self.small.serials = self.world.serials();
         self.small.events = self.queue.serial();
+        self.small.pages = self.feed.serial();
         let world = &self.world;
         let mut first = vec![json!({ "small": self.small }).to_string()];
         for (kind, definitions) in world.meta.definitions.iter().enumerate() {
@@ -375,7 +398,8 @@ impl Portal {
         let pairs = world.links.pairs();
         let links = pairs.map(|(from, to, mask)| json!({ "link": [from.0, from.1, to.0, to.1, mask] }).to_string());
         let events = self.queue.pending().map(Pending::line);
-        let lines = first.into_iter().chain(records).chain(links).chain(world.files.lines()).chain(events);
+        let pages = self.feed.all().map(journal::Page::line);
+        let lines = first.into_iter().chain(records).chain(links).chain(world.files.lines()).chain(events).chain(pages);
         self.journal = Journal::rewrite(&path, lines)?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::files::is_hosted;
+use super::journal;
 use super::refusal::Refusal;
 use crate::simulator::asked::{Asked, decoded};
 
@@ -18,6 +19,9 @@ pub(super) enum Family {
     Account,
     Files,
     Webhooks,
+    Journal,
+    JournalSubscriptions,
+    JournalSnapshots,
 }
 
 /// Which of the trees the path is in: they share one store (dossier 2.1).
@@ -59,6 +63,8 @@ impl Route {
             ["account-info", version, rest @ ..] => ("account", *version, rest),
             ["files", version, rest @ ..] => ("files", *version, rest),
             ["webhooks", version, rest @ ..] => ("webhooks", *version, rest),
+            ["webhooks-journal", "journal" | "journal-local", version, rest @ ..] => ("journal", *version, rest),
+            ["webhooks-journal", name @ ("subscriptions" | "snapshots"), version, rest @ ..] => (*name, *version, rest),
             ["crm", version @ ("v3" | "v4"), name, rest @ ..] => (*name, *version, rest),
             ["crm", name, version, rest @ ..] if DATED.contains(version) => (*name, *version, rest),
             _ => return None,
@@ -74,6 +80,9 @@ impl Route {
             ("account", _) => Family::Account,
             ("files", Tree::V3 | Tree::Dated) => Family::Files,
             ("webhooks", Tree::V3 | Tree::Dated) => Family::Webhooks,
+            ("journal", Tree::Dated) => Family::Journal,
+            ("subscriptions", Tree::Dated) => Family::JournalSubscriptions,
+            ("snapshots", Tree::Dated) => Family::JournalSnapshots,
             _ => return None,
         };
         Some(Route { family, tree, parts: rest.iter().map(|part| (*part).to_owned()).collect() })
@@ -155,6 +164,9 @@ pub(super) fn operation(asked: &Asked) -> &'static str {
     if is_hosted(asked) {
         return "files";
     }
+    if journal::is_hosted(asked) {
+        return "webhooks";
+    }
     let Some(route) = Route::of(&asked.path) else { return "other" };
     match route.family {
         Family::Objects => object_operation(asked, &route.texts()),
@@ -167,7 +179,7 @@ pub(super) fn operation(asked: &Asked) -> &'static str {
         Family::Pipelines => "pipelines",
         Family::Account => "account",
         Family::Files => "files",
-        Family::Webhooks => "webhooks",
+        Family::Webhooks | Family::Journal | Family::JournalSubscriptions | Family::JournalSnapshots => "webhooks",
         Family::Schemas => "other",
     }
 }
@@ -220,6 +232,9 @@ mod tests {
             ("GET", "/hubfs/1/a.txt", "files"),
             ("POST", "/webhooks/v3/1/subscriptions", "webhooks"),
             ("GET", "/webhooks/2026-03/1/settings", "webhooks"),
+            ("GET", "/webhooks-journal/journal-local/2026-09/batch/earliest/5", "webhooks"),
+            ("POST", "/webhooks-journal/subscriptions/2026-03/filters", "webhooks"),
+            ("GET", "/webhooks-journal-files/x.json", "webhooks"),
             ("POST", "/oauth/v1/token", "token"),
             ("GET", "/crm/objects/2024-03/contacts", "other"),
         ] {

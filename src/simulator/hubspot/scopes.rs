@@ -93,7 +93,27 @@ fn needed(asked: &Asked, route: &Route) -> Vec<String> {
         Family::Schemas | Family::Account => Vec::new(),
         Family::Webhooks if reads => vec!["developers-read".to_owned()],
         Family::Webhooks => vec!["developers-write".to_owned()],
+        Family::Journal if parts.first() == Some(&"status") => of_journal("snapshots.read"),
+        Family::Journal => of_journal("read"),
+        Family::JournalSubscriptions if reads => of_journal("subscriptions.read"),
+        Family::JournalSubscriptions => of_journal("subscriptions.write"),
+        Family::JournalSnapshots => of_journal("snapshots.write"),
     }
+}
+
+/// What the application asks for as itself: no account can allow it (dossier 1.3, 5.5).
+fn of_journal(right: &str) -> Vec<String> {
+    vec![format!("developer.webhooks_journal.{right}")]
+}
+
+/// Refuses a token without the scope to read records of a type.
+pub(super) fn check_reading(portal: &Portal, asked: &Asked, kind: usize) -> Result<(), Refusal> {
+    let any_of = of_records(kind, "read");
+    let grant = asked.bearer().and_then(|token| portal.grant_of(token).ok()).ok_or_else(unknown_token)?;
+    if any_of.is_empty() || any_of.iter().any(|scope| grant.scopes.contains(scope)) {
+        return Ok(());
+    }
+    Err(missing(&any_of))
 }
 
 fn core(kind: usize) -> bool {
@@ -113,7 +133,7 @@ fn of_records(kind: usize, right: &str) -> Vec<String> {
 pub(super) fn may_read(portal: &Portal, kind: usize) -> bool {
     let any_of = of_records(kind, "read");
     let allows = |grant: &Grant| any_of.is_empty() || any_of.iter().any(|scope| grant.scopes.contains(scope));
-    portal.small.grants.values().any(|grant| !grant.revoked && allows(grant))
+    portal.small.grants.values().any(|grant| !grant.revoked && !grant.of_application && allows(grant))
 }
 
 /// The refusal of a token that nobody issued.

@@ -5,6 +5,7 @@ mod control;
 mod deliveries;
 mod files;
 mod garbage;
+mod journal;
 mod search;
 mod webhooks;
 

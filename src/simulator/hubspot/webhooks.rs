@@ -21,8 +21,9 @@ use super::scopes;
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 pub(super) use deliver::deliver;
+pub(super) use events::{happened, merge};
 pub(super) use queue::{Pending, Queue};
-pub(super) use registry::Registry;
+pub(super) use registry::{Registry, missing, unknown};
 use registry::{Subscription, Target};
 
 /// Answers what is under `webhooks`.

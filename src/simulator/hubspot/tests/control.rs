@@ -4,7 +4,7 @@ use super::*;
 
 impl Account {
     /// A form to a token endpoint.
-    fn form(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
+    pub(super) fn form(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
         let client = [("client_id", "crosstie-demo"), ("client_secret", "crosstie-demo-secret")];
         let body =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).extend_pairs(client).finish();

@@ -23,7 +23,7 @@ fn put(account: &mut Account, method: &str, path: &str, query: &str, body: &[u8]
     }
 }
 
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 26] = [
     "/crm/v3/objects/contacts",
     "/crm/v3/objects/contacts/search",
     "/crm/v3/objects/deals/batch/read",
@@ -43,6 +43,10 @@ const PATHS: [&str; 22] = [
     "/webhooks/v3/2004801/subscriptions",
     "/webhooks/v3/2004801/subscriptions/batch/update",
     "/webhooks/2026-03/2004801/settings",
+    "/webhooks-journal/subscriptions/2026-03",
+    "/webhooks-journal/subscriptions/2026-03/filters",
+    "/webhooks-journal/journal/2026-03/batch/read",
+    "/webhooks-journal/snapshots/2026-03/crm",
     "/_simulator/edit",
     "/_simulator/webhooks",
     "/_simulator/settings",
@@ -67,7 +71,7 @@ proptest! {
         method in prop::sample::select(vec!["POST", "PUT", "PATCH"]),
         name in prop::sample::select(vec![
             "inputs", "properties", "filterGroups", "filters", "sorts", "limit", "after", "query", "primaryObjectId", "label", "name",
-            "stages", "options", "object", "fields", "objectId", "associations", "id", "searchLagMs",
+            "stages", "options", "object", "fields", "objectId", "associations", "id", "searchLagMs", "snapshotRequests", "filter", "subscriptionType",
         ]),
         value in prop::sample::select(vec![
             "1", "-1", "1e999", "null", "[]", "{}", "[1]", "[{}]", "[[]]", "\"x\"", "true", "[{\"id\":1e99}]", "[{\"filters\":[{}]}]",

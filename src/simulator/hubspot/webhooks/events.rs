@@ -78,7 +78,12 @@ fn details(world: &World, change: &Change<'_>, subscription: &Subscription) -> V
 }
 
 /// A creation, deletion, erasure or restoration; one that came of a merge is told as that.
-fn happened(kind: usize, before: Option<&Record>, after: Option<&Record>, what: &str) -> Option<Json> {
+pub(in super::super) fn happened(
+    kind: usize,
+    before: Option<&Record>,
+    after: Option<&Record>,
+    what: &str,
+) -> Option<Json> {
     let lives = |record: &Record| record.archived == 0;
     match (what, before, after) {
         ("creation", None, Some(_)) => Some(json!({ "changeFlag": "CREATED" })),
@@ -121,7 +126,7 @@ fn property_change(
 }
 
 /// Another record was merged into this one, which keeps its id (dossier 9).
-fn merge(before: Option<&Record>, after: Option<&Record>) -> Option<Json> {
+pub(in super::super) fn merge(before: Option<&Record>, after: Option<&Record>) -> Option<Json> {
     let (before, after) = before.zip(after)?;
     // The other one brings those that were merged into it before.
     let merged = after.merged().get(before.merged().len()..)?.last()?;

@@ -183,12 +183,12 @@ fn active(body: &Map<String, Json>) -> Result<Option<bool>, Refusal> {
 }
 
 /// The refusal of a request without a member that it needs.
-pub(super) fn missing(name: &str) -> Refusal {
+pub(in super::super) fn missing(name: &str) -> Refusal {
     Refusal::invalid(format!("Some required fields were not set: [{name}]"))
 }
 
 /// The refusal of a subscription that there is not.
-pub(super) fn unknown(id: u64) -> Refusal {
+pub(in super::super) fn unknown(id: u64) -> Refusal {
     Refusal::new(404, "OBJECT_NOT_FOUND", format!("Subscription {id} does not exist"))
         .with_context("id", &[id.to_string()])
 }
