@@ -1,4 +1,4 @@
-//! What is the same for everybody: owners, schemas, the account itself (dossier 1.4, 3.2, 3.3).
+//! What is the same for everybody: owners, the account itself (dossier 1.4, 3.3).
 
 use serde_json::{Value as Json, json};
 
@@ -9,17 +9,12 @@ use super::request::{Family, Route};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
-/// Answers owners, schemas and account information.
+/// Answers owners and account information.
 pub(super) fn answer(asked: &Asked, route: &Route) -> Result<Reply, Refusal> {
     let parts = route.texts();
     match (asked.method.as_str(), route.family, parts.as_slice()) {
         ("GET", Family::Owners, []) => owners(asked),
         ("GET", Family::Owners, [id]) => owner(asked, id),
-        // The account has no objects of its own.
-        ("GET", Family::Schemas, []) => Ok(Reply::json(200, &json!({ "results": [] }))),
-        ("GET", Family::Schemas, [name]) => {
-            Err(Refusal::new(404, "OBJECT_NOT_FOUND", format!("Unable to infer object type from: {name}")))
-        }
         ("GET", Family::Account, ["details"]) => Ok(Reply::json(200, &details())),
         (_, Family::Owners, [] | [_]) | (_, Family::Account, ["details"]) => Err(Refusal::not_allowed()),
         _ => Err(Refusal::nowhere()),

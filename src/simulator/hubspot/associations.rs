@@ -10,7 +10,6 @@ use super::portal::Portal;
 use super::record::By;
 use super::refusal::Refusal;
 use super::request::{Route, Tree};
-use super::schema::TYPES;
 use super::world::World;
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
@@ -49,7 +48,7 @@ pub(super) fn of_object(
         rest => (false, rest),
     };
     let Some((to, rest)) = rest.split_first() else { return Err(Refusal::nowhere()) };
-    let to = type_of(to)?;
+    let to = type_of(&portal.world, to)?;
     let from = (kind, id.parse().map_err(|_| Refusal::not_found())?);
     let other = |id: &str| id.parse().map(|id| (to, id)).map_err(|_| Refusal::not_found());
     let by = portal.by_application();
@@ -89,7 +88,7 @@ pub(super) fn of_object(
     }
 }
 
-fn labels_of(world: &World, from: usize, to: usize) -> &[Label] {
+pub(super) fn labels_of(world: &World, from: usize, to: usize) -> &[Label] {
     world.meta.labels.get(&(from, to)).map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -122,7 +121,7 @@ fn list(portal: &Portal, asked: &Asked, tree: Tree, from: End, to: usize) -> Res
 
 fn page(world: &World, from: End, to: usize, after: u64, limit: usize, v3: bool) -> (Vec<Json>, Option<u64>) {
     let labels = labels_of(world, from.0, to);
-    let name = relation(from.0, to);
+    let name = relation(&world.meta.types, from.0, to);
     let mut found: Vec<(u64, Mask)> = world.linked(from, to).filter(|(id, _)| *id >= after).take(limit + 1).collect();
     let next = if found.len() > limit { found.pop().map(|(id, _)| id) } else { None };
     let told = found
@@ -136,7 +135,8 @@ fn pair_told(world: &World, from: End, to: End) -> Json {
     let mask = world.links.get(from, to).unwrap_or_default();
     let labels = carried(labels_of(world, from.0, to.0), mask);
     let labels: Vec<&str> = labels.into_iter().filter_map(|label| label.label.as_deref()).collect();
-    json!({ "fromObjectTypeId": TYPES[from.0].id, "fromObjectId": from.1, "toObjectTypeId": TYPES[to.0].id,
+    let types = &world.meta.types;
+    json!({ "fromObjectTypeId": types[from.0].id, "fromObjectId": from.1, "toObjectTypeId": types[to.0].id,
             "toObjectId": to.1, "labels": labels })
 }
 
@@ -155,7 +155,7 @@ pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Resul
     let parts = route.texts();
     let (from, to, rest) = match parts.as_slice() {
         ["definitions", "configurations", rest @ ..] => return labels::configurations(portal, asked, rest),
-        [from, to, rest @ ..] => (type_of(from)?, type_of(to)?, rest),
+        [from, to, rest @ ..] => (type_of(&portal.world, from)?, type_of(&portal.world, to)?, rest),
         _ => return Err(Refusal::nowhere()),
     };
     match (asked.method.as_str(), rest) {
@@ -172,7 +172,7 @@ pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Resul
 }
 
 fn v3_types(world: &World, from: usize, to: usize) -> Json {
-    let name = relation(from, to);
+    let name = relation(&world.meta.types, from, to);
     let types: Vec<Json> = labels_of(world, from, to)
         .iter()
         .map(|label| json!({ "id": label.type_id.to_string(), "name": name }))
@@ -194,7 +194,8 @@ fn read(portal: &Portal, asked: &Asked, tree: Tree, from: usize, to: usize) -> R
         let after = input.get("after").and_then(id_of).unwrap_or_default();
         let (found, next) = page(&portal.world, (from, id), to, after, PAGE, tree == Tree::V3);
         if found.is_empty() {
-            let message = format!("No {} is associated with {} {id}.", TYPES[to].singular, TYPES[from].singular);
+            let types = &portal.world.meta.types;
+            let message = format!("No {} is associated with {} {id}.", types[to].singular, types[from].singular);
             let refusal = Refusal::new(404, "OBJECT_NOT_FOUND", message);
             errors.push(
                 refusal.sub("crm.associations.NO_ASSOCIATIONS_FOUND").with_context("fromObjectId", &[id.to_string()]),
@@ -232,7 +233,8 @@ fn write(
         match portal.world.associate(pair.0, pair.1, &types, false, by) {
             Ok(_) if default => results.extend(default_made(&portal.world, pair.0, pair.1)),
             Ok(_) if tree == Tree::V3 => results.push(json!({
-                "from": { "id": pair.0.1.to_string() }, "to": { "id": pair.1.1.to_string() }, "type": relation(from, to),
+                "from": { "id": pair.0.1.to_string() }, "to": { "id": pair.1.1.to_string() },
+                "type": relation(&portal.world.meta.types, from, to),
             })),
             Ok(_) => results.push(pair_told(&portal.world, pair.0, pair.1)),
             Err(refusal) => errors.push(refusal.entry(None)),
@@ -251,7 +253,9 @@ fn v3_type(world: &World, from: usize, to: usize, named: &str) -> Result<Vec<u32
     let numbers = named.parse::<u32>().ok().filter(|id| labels_of(world, from, to).iter().any(|l| l.type_id == *id));
     match numbers {
         Some(id) => Ok(vec![id]),
-        None if named == relation(from, to) || named == format!("{}_unlabeled", relation(from, to)) => Ok(Vec::new()),
+        None if named.strip_suffix("_unlabeled").unwrap_or(named) == relation(&world.meta.types, from, to) => {
+            Ok(Vec::new())
+        }
         None => Err(Refusal::invalid(format!("Association type {named} does not exist"))),
     }
 }

@@ -8,7 +8,6 @@ use super::associations::id_of;
 use super::objects::{self, resolve};
 use super::portal::Portal;
 use super::refusal::Refusal;
-use super::schema::TYPES;
 use super::shape::{self, Wanted};
 use super::stamps::iso;
 use super::world::World;
@@ -76,10 +75,10 @@ fn named(input: &Map<String, Json>) -> Result<String, Refusal> {
 }
 
 /// Entries for ids that lead to no record (dossier 2.6).
-fn not_found(kind: usize, ids: &[String]) -> Refusal {
+fn not_found(world: &World, kind: usize, ids: &[String]) -> Refusal {
     let message = format!(
         "Could not get some {} objects, they may be deleted or not exist. Check that ids are valid.",
-        TYPES[kind].singular.to_uppercase()
+        world.meta.types[kind].singular.to_uppercase()
     );
     Refusal::new(404, "OBJECT_NOT_FOUND", message).with_context("ids", ids)
 }
@@ -125,7 +124,7 @@ fn read(
             None => missing.push(name),
         }
     }
-    let errors = if missing.is_empty() { Vec::new() } else { vec![not_found(kind, &missing).entry(None)] };
+    let errors = if missing.is_empty() { Vec::new() } else { vec![not_found(world, kind, &missing).entry(None)] };
     Ok(finished(portal.now(), 200, results, errors))
 }
 
@@ -185,7 +184,8 @@ fn update(portal: &mut Portal, kind: usize, inputs: &[Map<String, Json>]) -> Res
         }
         // A contact's address names it in single calls only (dossier 2.6).
         if text(input, "idProperty") == Some("email") {
-            let message = format!("Unable to perform update by non-unique {} property email", TYPES[kind].id);
+            let of = &portal.world.meta.types[kind].id;
+            let message = format!("Unable to perform update by non-unique {of} property email");
             return Err(Refusal::invalid(message));
         }
     }
@@ -193,10 +193,9 @@ fn update(portal: &mut Portal, kind: usize, inputs: &[Map<String, Json>]) -> Res
         let name = named(input)?;
         let given = objects::properties(input)?;
         let found = resolve(world, kind, &name, text(input, "idProperty"), "update")?;
-        let missing = || not_found(kind, std::slice::from_ref(&name));
         // The id of a record that was merged away is not accepted here.
-        let id =
-            found.filter(|id| world.living(kind, *id).is_some_and(|record| record.id == *id)).ok_or_else(missing)?;
+        let found = found.filter(|id| world.living(kind, *id).is_some_and(|record| record.id == *id));
+        let id = found.ok_or_else(|| not_found(world, kind, std::slice::from_ref(&name)))?;
         world.update(kind, id, &given, by)?;
         objects::written(world, kind, id, &given)
     })
@@ -242,7 +241,7 @@ fn upsert_one(
             given.entry(property.to_owned()).or_insert_with(|| json!(name));
             (world.create(kind, &given, by)?, true)
         }
-        (None, None) => return Err(not_found(kind, &[name])),
+        (None, None) => return Err(not_found(world, kind, &[name])),
     };
     let mut told = objects::written(world, kind, id, &given)?;
     told.insert("new".to_owned(), json!(new));

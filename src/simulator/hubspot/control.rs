@@ -6,7 +6,6 @@ use super::catalog::OWNERS;
 use super::portal::Portal;
 use super::record::{By, Source};
 use super::refusal::Refusal;
-use super::schema::{TYPES, type_named};
 use super::stamps::iso;
 use super::{objects, shape};
 use crate::simulator::commands::{Edit, invalid};
@@ -14,8 +13,8 @@ use crate::simulator::reply::Reply;
 
 /// Living records by object.
 pub(super) fn living(portal: &Portal) -> Map<String, Json> {
-    let tables = TYPES.iter().zip(&portal.world.tables);
-    tables.map(|(kind, table)| (kind.plural.to_owned(), json!(table.living))).collect()
+    let tables = portal.world.meta.types.iter().zip(&portal.world.tables).filter(|(kind, _)| kind.lives());
+    tables.map(|(kind, table)| (kind.plural.to_string(), json!(table.living))).collect()
 }
 
 /// Someone in the CRM: a person by owner id, user id, name or e-mail, else a colleague.
@@ -32,7 +31,7 @@ pub(super) fn by_person(portal: &Portal, named: Option<&str>) -> By {
 
 /// An edit that is refused answers as the CRM would.
 pub(super) fn edited(portal: &mut Portal, wanted: &Edit) -> Result<Reply, Reply> {
-    let kind = type_named(&wanted.object).ok_or_else(|| invalid("there is no such object"))?;
+    let kind = portal.world.meta.types.named(&wanted.object).ok_or_else(|| invalid("there is no such object"))?;
     let by = by_person(portal, wanted.user.as_deref());
     let id = |given: &Option<Json>, name: &str| match given {
         None => Ok(None),
@@ -87,9 +86,10 @@ pub(super) fn webhooks(portal: &mut Portal, body: &Json) -> Result<Reply, Reply>
 
 /// The lines of `/records/…`.
 pub(super) fn records(portal: &Portal, object: &str) -> Option<String> {
-    let kind = type_named(object)?;
     let world = &portal.world;
-    let always = ["hs_object_id", TYPES[kind].created, TYPES[kind].modified];
+    let types = &world.meta.types;
+    let kind = types.named(object)?;
+    let always = ["hs_object_id", types[kind].created, types[kind].modified];
     let mut body = String::new();
     for record in world.tables[kind].records.values() {
         let names = record.values().filter_map(|(place, _)| world.meta.definitions[kind].at(place));
@@ -98,7 +98,7 @@ pub(super) fn records(portal: &Portal, object: &str) -> Option<String> {
             names.map(|name| (name.to_owned(), json!(shape::value(world, kind, record, name)))).collect();
         let mut associations: Map<String, Json> = Map::new();
         for ((to, id), _) in world.links.around((kind, record.id)) {
-            let list = associations.entry(TYPES[to].plural.to_owned()).or_insert_with(|| json!([]));
+            let list = associations.entry(types[to].plural.to_string()).or_insert_with(|| json!([]));
             if let Some(list) = list.as_array_mut() {
                 list.push(json!(id.to_string()));
             }

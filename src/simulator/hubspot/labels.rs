@@ -53,8 +53,7 @@ fn text<'b>(body: &'b Map<String, Json>, name: &str) -> Option<&'b str> {
 fn put(portal: &mut Portal, (from, to): (usize, usize), there: Vec<Label>, back: Vec<Label>) {
     let directions = if from == to { vec![((from, to), there)] } else { vec![((from, to), there), ((to, from), back)] };
     for ((from, to), labels) in directions {
-        let line = json!({ "from": from, "to": to, "labels": labels });
-        portal.world.redefine(&line, |meta| drop(meta.labels.insert((from, to), labels)));
+        portal.world.relabel((from, to), labels);
     }
 }
 
@@ -168,12 +167,13 @@ pub(super) fn configurations(portal: &mut Portal, asked: &Asked, rest: &[&str]) 
             Ok(Reply::json(200, &json!({ "results": told })))
         }
         ("GET", [from, to]) => {
-            let labels = list(&portal.world, (type_of(from)?, type_of(to)?));
+            let labels = list(&portal.world, (type_of(&portal.world, from)?, type_of(&portal.world, to)?));
             let told: Vec<Json> = labels.iter().filter(limited).map(told).collect();
             Ok(Reply::json(200, &json!({ "results": told })))
         }
         ("POST", [from, to, "batch", verb @ ("create" | "update" | "purge")]) => {
-            limit(portal, asked, (type_of(from)?, type_of(to)?), verb)
+            let pair = (type_of(&portal.world, from)?, type_of(&portal.world, to)?);
+            limit(portal, asked, pair, verb)
         }
         (_, ["all"] | [_, _] | [_, _, "batch", _]) => Err(Refusal::not_allowed()),
         _ => Err(Refusal::nowhere()),
@@ -197,8 +197,7 @@ fn limit(portal: &mut Portal, asked: &Asked, pair: (usize, usize), verb: &str) -
         told.push(json!({ "category": label.category(), "typeId": label.type_id,
                           "userEnforcedMaxToObjectIds": label.most }));
     }
-    let line = json!({ "from": pair.0, "to": pair.1, "labels": labels });
-    portal.world.redefine(&line, |meta| drop(meta.labels.insert(pair, labels)));
+    portal.world.relabel(pair, labels);
     Ok(match verb {
         "purge" => Reply::empty(204),
         "create" => finished(portal.now(), 201, told, Vec::new()),

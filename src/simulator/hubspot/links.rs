@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES, type_named};
+use super::types::{COMPANIES, CONTACTS, DEALS, Types};
 
 /// A label of associations from one type to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,11 @@ pub(super) struct Label {
 }
 
 impl Label {
+    /// The association itself, without a label.
+    pub(super) fn plain(type_id: u32) -> Self {
+        Label::standard(type_id, None, 0)
+    }
+
     fn standard(type_id: u32, label: Option<&str>, inverse: usize) -> Self {
         Label { type_id, label: label.map(str::to_owned), custom: false, inverse, most: None }
     }
@@ -52,7 +57,7 @@ pub(super) type Labels = BTreeMap<(usize, usize), Vec<Label>>;
 /// Every pair of records that is associated.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    all: BTreeMap<(u8, u64, u8, u64), Mask>,
+    all: BTreeMap<(u16, u64, u16, u64), Mask>,
 }
 
 /// From, to, and the type ids of the plain association both ways (dossier 4).
@@ -82,11 +87,11 @@ const PLAIN: [(&str, &str, u32, u32); 22] = [
 ];
 
 /// The labels that every account has.
-pub(super) fn standard_labels() -> Labels {
+pub(super) fn standard_labels(types: &Types) -> Labels {
     let mut labels = Labels::new();
     let quotes = ("deals", "quotes", 63, 64);
     for (from, to, there, back) in PLAIN.into_iter().chain([quotes]) {
-        let (Some(from), Some(to)) = (type_named(from), type_named(to)) else { continue };
+        let (Some(from), Some(to)) = (types.named(from), types.named(to)) else { continue };
         labels.insert((from, to), vec![Label::standard(there, None, 0)]);
         labels.insert((to, from), vec![Label::standard(back, None, 0)]);
     }
@@ -111,8 +116,8 @@ pub(super) fn has_primary(kind: usize) -> bool {
 }
 
 /// `contact_to_company` (dossier 2.2).
-pub(super) fn relation(from: usize, to: usize) -> String {
-    format!("{}_to_{}", TYPES[from].singular, TYPES[to].singular)
+pub(super) fn relation(types: &Types, from: usize, to: usize) -> String {
+    format!("{}_to_{}", types[from].singular, types[to].singular)
 }
 
 /// The same labels seen from the other end.
@@ -144,7 +149,7 @@ impl Links {
 
     /// Everything that a record is associated with.
     pub(super) fn around(&self, from: End) -> Vec<(End, Mask)> {
-        let range = key(from, (0, 0))..=key(from, (usize::from(u8::MAX), u64::MAX));
+        let range = key(from, (0, 0))..=key(from, (usize::from(u16::MAX), u64::MAX));
         self.all.range(range).map(|((_, _, to, id), mask)| ((usize::from(*to), *id), *mask)).collect()
     }
 
@@ -155,9 +160,8 @@ impl Links {
     }
 }
 
-fn key(from: End, to: End) -> (u8, u64, u8, u64) {
-    // There are twelve types.
-    let small = |kind: usize| u8::try_from(kind).unwrap_or(u8::MAX);
+fn key(from: End, to: End) -> (u16, u64, u16, u64) {
+    let small = |kind: usize| u16::try_from(kind).unwrap_or(u16::MAX);
     (small(from.0), from.1, small(to.0), to.1)
 }
 

@@ -20,11 +20,13 @@ mod record;
 mod refusal;
 mod request;
 mod schema;
+mod schemas;
 mod scopes;
 mod search;
 mod seeding;
 mod shape;
 mod stamps;
+mod types;
 mod values;
 mod webhooks;
 mod world;
@@ -322,7 +324,8 @@ fn route(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {
         Family::Journal => journal::entries(portal, asked, &route),
         Family::JournalSubscriptions => journal::subscriptions(portal, asked, &route),
         Family::JournalSnapshots => journal::snapshots(portal, asked, &route),
-        Family::Owners | Family::Schemas | Family::Account => account::answer(asked, &route),
+        Family::Schemas => schemas::answer(portal, asked, &route),
+        Family::Owners | Family::Account => account::answer(asked, &route),
     }
 }
 

@@ -8,9 +8,9 @@ use super::portal::Portal;
 use super::record::By;
 use super::refusal::Refusal;
 use super::request::Route;
-use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES, type_named};
 use super::search;
 use super::shape::{self, Wanted};
+use super::types::{COMPANIES, CONTACTS, DEALS, TICKETS};
 use super::world::World;
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
@@ -19,7 +19,7 @@ use crate::simulator::reply::Reply;
 pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Result<Reply, Refusal> {
     let parts = route.texts();
     let Some((name, rest)) = parts.split_first() else { return Err(Refusal::nowhere()) };
-    let kind = type_of(name)?;
+    let kind = type_of(&portal.world, name)?;
     match (asked.method.as_str(), rest) {
         ("GET", []) => list(portal, asked, kind),
         ("POST", []) => create(portal, asked, kind),
@@ -45,8 +45,8 @@ pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Resul
 }
 
 /// The type of a path's part (dossier 2.1).
-pub(super) fn type_of(name: &str) -> Result<usize, Refusal> {
-    type_named(name).ok_or_else(|| {
+pub(super) fn type_of(world: &World, name: &str) -> Result<usize, Refusal> {
+    world.meta.types.named(name).ok_or_else(|| {
         let id = name.split_once('-').is_some_and(|(a, b)| a.parse::<u32>().is_ok() && b.parse::<u64>().is_ok());
         let message = if id {
             format!("Invalid object or event type id: {name}")
@@ -110,7 +110,7 @@ pub(super) fn resolve(
     };
     let identifies = property.unique || (kind == CONTACTS && name == "email");
     if !identifies {
-        let message = format!("Unable to perform {verb} by non-unique {} property {name}", TYPES[kind].id);
+        let message = format!("Unable to perform {verb} by non-unique {} property {name}", world.meta.types[kind].id);
         return Err(Refusal::invalid(message));
     }
     Ok(world.by_unique(kind, place, id).map(|record| record.id))
@@ -190,7 +190,7 @@ fn associate(world: &mut World, from: (usize, u64), body: &Map<String, Json>, by
         let Some(target) = target else {
             return Err(Refusal::invalid(format!(
                 "Association type id {first} doesn't exist for {}",
-                TYPES[from.0].id
+                world.meta.types[from.0].id
             )));
         };
         world.associate(from, (target, to), &types, false, by)?;
@@ -206,7 +206,7 @@ pub(super) fn written(
     given: &Map<String, Json>,
 ) -> Result<Map<String, Json>, Refusal> {
     let record = world.living(kind, id).ok_or_else(Refusal::not_found)?;
-    let defaults = TYPES[kind].defaults.iter().map(|name| (*name).to_owned());
+    let defaults = world.meta.types[kind].defaults.iter().map(|name| (*name).to_owned());
     let properties = defaults.chain(given.keys().cloned()).collect();
     Ok(shape::told(world, kind, record, &Wanted { properties, ..Wanted::default() }))
 }
@@ -249,7 +249,7 @@ fn erase(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {
     Ok(Reply::empty(204))
 }
 
-/// Whether records of a type are companies, contacts or deals: what a person may merge.
+/// Whether records of a type may be merged (dossier 2.8).
 pub(super) fn mergeable(kind: usize) -> bool {
-    [CONTACTS, COMPANIES, DEALS].contains(&kind) || TYPES[kind].plural == "tickets"
+    [CONTACTS, COMPANIES, DEALS, TICKETS].contains(&kind)
 }

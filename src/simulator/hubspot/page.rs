@@ -9,8 +9,8 @@ use super::control;
 use super::oauth;
 use super::portal::Portal;
 use super::record::Record;
-use super::schema::{COMPANIES, CONTACTS, DEALS, NOTES, TYPES, type_named};
 use super::shape;
+use super::types::{COMPANIES, CONTACTS, DEALS, NOTES};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
@@ -31,15 +31,16 @@ const COLUMNS: usize = 4;
 const HOUR_MS: i64 = 3600 * 1000;
 
 /// A type as the pages show it; the first properties are the list's columns.
-struct Sheet {
+struct Sheet<'p> {
     kind: usize,
-    properties: &'static [&'static str],
+    properties: Vec<&'p str>,
 }
 
-const SHEETS: [Sheet; 4] = [
-    Sheet {
-        kind: COMPANIES,
-        properties: &[
+/// The CRM's own types as the pages show them.
+const SHEETS: [(usize, &[&str]); 4] = [
+    (
+        COMPANIES,
+        &[
             "name",
             "domain",
             "industry",
@@ -53,10 +54,10 @@ const SHEETS: [Sheet; 4] = [
             "country",
             "description",
         ],
-    },
-    Sheet {
-        kind: CONTACTS,
-        properties: &[
+    ),
+    (
+        CONTACTS,
+        &[
             "email",
             "firstname",
             "lastname",
@@ -71,18 +72,35 @@ const SHEETS: [Sheet; 4] = [
             "country",
             "lifecyclestage",
         ],
-    },
-    Sheet { kind: DEALS, properties: &["dealname", "dealstage", "amount", "closedate", "pipeline", "description"] },
-    Sheet { kind: NOTES, properties: &["hs_note_body", "hs_timestamp"] },
+    ),
+    (DEALS, &["dealname", "dealstage", "amount", "closedate", "pipeline", "description"]),
+    (NOTES, &["hs_note_body", "hs_timestamp"]),
 ];
+
+/// Every type that the pages show, those of the account's own behind the others.
+fn sheets(portal: &Portal) -> Vec<Sheet<'_>> {
+    let meta = &portal.world.meta;
+    let own =
+        meta.types.iter().zip(&meta.definitions).enumerate().filter(|(_, (of, _))| of.schema.is_some() && of.lives());
+    let own = own.map(|(kind, (_, definitions))| {
+        let shown = definitions.properties.iter().filter(|property| !property.standard && property.archived == 0);
+        Sheet { kind, properties: shown.map(|property| property.name.as_str()).collect() }
+    });
+    SHEETS.into_iter().map(|(kind, properties)| Sheet { kind, properties: properties.to_vec() }).chain(own).collect()
+}
+
+fn sheet_named<'p>(portal: &'p Portal, object: &str) -> Option<Sheet<'p>> {
+    let kind = portal.world.meta.types.named(object)?;
+    sheets(portal).into_iter().find(|sheet| sheet.kind == kind)
+}
 
 /// The page at `/`: the overview, a list, or a record's form.
 pub(super) fn answer(portal: &Portal, asked: &Asked) -> Reply {
-    let kind = asked.query("object").and_then(|object| type_named(&object));
-    let sheet = kind.and_then(|kind| SHEETS.iter().find(|sheet| sheet.kind == kind));
+    let types = &portal.world.meta.types;
+    let sheet = asked.query("object").and_then(|object| sheet_named(portal, &object));
     let (title, body) = match (sheet, asked.query("id")) {
-        (Some(sheet), Some(id)) => (TYPES[sheet.kind].singular, form(portal, sheet, &id, None)),
-        (Some(sheet), None) => (TYPES[sheet.kind].plural, list(portal, sheet, asked)),
+        (Some(sheet), Some(id)) => (&*types[sheet.kind].singular, form(portal, &sheet, &id, None)),
+        (Some(sheet), None) => (&*types[sheet.kind].plural, list(portal, &sheet, asked)),
         (None, _) => ("HubSpot simulator", overview(portal)),
     };
     shown(200, title, &body)
@@ -135,9 +153,9 @@ fn overview(portal: &Portal) -> String {
         button("reset", "Reset world"),
         portal.small.seed,
     );
-    for sheet in &SHEETS {
+    for sheet in sheets(portal) {
         let table = &portal.world.tables[sheet.kind];
-        let object = TYPES[sheet.kind].plural;
+        let object = &portal.world.meta.types[sheet.kind].plural;
         let _ = write!(
             body,
             "<tr><th scope=\"row\"><code>{object}</code></th><td class=\"r\">{}</td><td class=\"r wide\">{}</td>\
@@ -202,7 +220,7 @@ fn requests(body: &mut String, portal: &Portal) {
     body.push_str("</ol></section>");
 }
 
-fn list(portal: &Portal, sheet: &Sheet, asked: &Asked) -> String {
+fn list(portal: &Portal, sheet: &Sheet<'_>, asked: &Asked) -> String {
     let search = asked.query("q").unwrap_or_default();
     let archived = asked.query("bin").is_some();
     let wanted = search.to_lowercase();
@@ -213,7 +231,7 @@ fn list(portal: &Portal, sheet: &Sheet, asked: &Asked) -> String {
     let records = portal.world.tables[sheet.kind].records.values();
     let mut found: Vec<&Record> = records.filter(fits).collect();
     found.sort_by_key(|record| std::cmp::Reverse((record.modified, record.id)));
-    let object = TYPES[sheet.kind].plural;
+    let object = &portal.world.meta.types[sheet.kind].plural;
     let mut body = String::new();
     let _ = write!(
         body,
@@ -253,9 +271,9 @@ fn list(portal: &Portal, sheet: &Sheet, asked: &Asked) -> String {
 }
 
 /// The form of one record, or of a new one; with the reason why it was refused.
-fn form(portal: &Portal, sheet: &Sheet, id: &str, refused: Option<(&Asked, &str)>) -> String {
+fn form(portal: &Portal, sheet: &Sheet<'_>, id: &str, refused: Option<(&Asked, &str)>) -> String {
     let record = id.parse().ok().and_then(|id: u64| portal.world.tables[sheet.kind].records.get(&id));
-    let of = &TYPES[sheet.kind];
+    let of = &portal.world.meta.types[sheet.kind];
     let mut body = String::new();
     let heading =
         record.map_or_else(|| format!("New {}", of.singular), |record| format!("{} {}", of.singular, record.id));
@@ -275,7 +293,7 @@ fn form(portal: &Portal, sheet: &Sheet, id: &str, refused: Option<(&Asked, &str)
         of.plural,
         record.map(|record| record.id.to_string()).unwrap_or_default()
     );
-    for name in sheet.properties {
+    for name in &sheet.properties {
         let value = match refused {
             Some((asked, _)) => asked.form(name).unwrap_or_default(),
             None => before(portal, sheet.kind, record, name),
@@ -333,36 +351,38 @@ fn see_other(to: String) -> Reply {
 }
 
 fn edited(portal: &mut Portal, asked: &Asked, action: &str) -> Reply {
-    let kind = asked.form("object").and_then(|object| type_named(&object));
-    let Some(sheet) = kind.and_then(|kind| SHEETS.iter().find(|sheet| sheet.kind == kind)) else {
+    let Some(sheet) = asked.form("object").and_then(|object| sheet_named(portal, &object)) else {
         return shown(404, "Nothing here", "<h1>There is no such object.</h1>");
     };
+    let kind = sheet.kind;
     let id: Option<u64> = asked.form("id").and_then(|id| id.parse().ok());
-    let given = changed(portal, sheet, id, asked);
+    let given = changed(portal, &sheet, id, asked);
     let by = control::by_person(portal, None);
     let world = &mut portal.world;
     let done = match (action, id) {
         ("delete", Some(id)) => {
-            world.archive(sheet.kind, id, by);
+            world.archive(kind, id, by);
             Ok(id)
         }
-        ("undelete", Some(id)) => world.unarchive(sheet.kind, id, by),
-        (_, Some(id)) => world.update(sheet.kind, id, &given, by),
-        (_, None) => world.create(sheet.kind, &given, by),
+        ("undelete", Some(id)) => world.unarchive(kind, id, by),
+        (_, Some(id)) => world.update(kind, id, &given, by),
+        (_, None) => world.create(kind, &given, by),
     };
-    let object = TYPES[sheet.kind].plural;
+    let object = world.meta.types[kind].plural.clone();
     match done {
         Ok(id) if action == "save" => see_other(format!("/?object={object}&id={id}")),
         Ok(_) => see_other(format!("/?object={object}")),
         Err(refusal) => {
             let id = id.map(|id| id.to_string()).unwrap_or_default();
-            shown(400, "Not saved", &form(portal, sheet, &id, Some((asked, &refusal.message))))
+            let form =
+                sheet_named(portal, &object).map(|sheet| form(portal, &sheet, &id, Some((asked, &refusal.message))));
+            shown(400, "Not saved", &form.unwrap_or_default())
         }
     }
 }
 
 /// The properties whose value in the form is another than before: a person's edit leaves the others alone.
-fn changed(portal: &Portal, sheet: &Sheet, id: Option<u64>, asked: &Asked) -> Map<String, Json> {
+fn changed(portal: &Portal, sheet: &Sheet<'_>, id: Option<u64>, asked: &Asked) -> Map<String, Json> {
     let record = id.and_then(|id| portal.world.tables[sheet.kind].records.get(&id));
     // Browsers send line ends as CR LF whatever the value had.
     let plain = |text: &str| text.replace("\r\n", "\n");

@@ -9,7 +9,7 @@ use super::objects::type_of;
 use super::portal::Portal;
 use super::refusal::Refusal;
 use super::request::Route;
-use super::schema::DEALS;
+use super::types::DEALS;
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
@@ -17,7 +17,7 @@ use crate::simulator::reply::Reply;
 pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Result<Reply, Refusal> {
     let parts = route.texts();
     let Some((name, rest)) = parts.split_first() else { return Err(Refusal::nowhere()) };
-    let kind = type_of(name)?;
+    let kind = type_of(&portal.world, name)?;
     let mut pipelines = portal.world.meta.pipelines.get(&kind).cloned().unwrap_or_default();
     let now = portal.now();
     let ids: Vec<String> = pipelines.iter().map(|pipeline| pipeline.id.clone()).collect();

@@ -13,7 +13,7 @@ use super::catalog::Pipeline;
 use super::journal;
 use super::links::Label;
 use super::record::{By, Record, Source};
-use super::schema::{Group, Property, TYPES};
+use super::schema::{Group, Property};
 use super::seeding;
 use super::stamps::DAY_MS;
 use super::webhooks::{self, Pending, Queue, Registry};
@@ -335,9 +335,10 @@ impl Portal {
         if self.queue.replay(&mut entry) || self.feed.replay(&mut entry) {
             return;
         }
+        let types = self.world.meta.types.len();
         let number = |entry: &Json, name: &str| entry.get(name).and_then(Json::as_u64);
         let kind = |entry: &Json, name: &str| {
-            number(entry, name).and_then(|kind| usize::try_from(kind).ok()).filter(|kind| *kind < TYPES.len())
+            number(entry, name).and_then(|kind| usize::try_from(kind).ok()).filter(|kind| *kind < types)
         };
         if let Some(kind) = kind(&entry, "put") {
             if let Some(record) = Record::read(&entry, &self.world.meta.definitions[kind]) {
@@ -349,6 +350,11 @@ impl Portal {
             }
         } else if let Some(kind) = kind(&entry, "remove") {
             self.world.forget(kind, number(&entry, "id").unwrap_or_default());
+        } else if let Some(place) = number(&entry, "type").and_then(|place| usize::try_from(place).ok()) {
+            if let Ok(schema) = serde_json::from_value(entry["is"].take()) {
+                self.world.meta.put_type(place, schema);
+                self.world.make_room();
+            }
         } else if let Some(kind) = kind(&entry, "property") {
             if let Ok(property) = serde_json::from_value::<Property>(entry["is"].take()) {
                 self.world.meta.definitions[kind].put(property);
@@ -361,7 +367,7 @@ impl Portal {
             self.world.meta.pipelines.insert(kind, pipelines);
         } else if let (Some(from), Some(to)) = (kind(&entry, "from"), kind(&entry, "to")) {
             let labels = serde_json::from_value::<Vec<Label>>(entry["labels"].take()).unwrap_or_default();
-            self.world.meta.labels.insert((from, to), labels);
+            self.world.meta.put_labels((from, to), labels);
         } else if entry.get("file").or(entry.get("folder")).is_some() {
             self.world.files.replay(entry);
         } else if let Some(small) = entry.get_mut("small") {
@@ -382,12 +388,16 @@ impl Portal {
         self.small.events = self.queue.serial();
         self.small.pages = self.feed.serial();
         let world = &self.world;
-        let mut first = vec![json!({ "small": self.small }).to_string()];
+        let mut first = Vec::new();
+        let own = world.meta.types.iter().enumerate().filter_map(|(kind, of)| Some((kind, of.schema.as_ref()?)));
+        first.extend(own.map(|(kind, schema)| json!({ "type": kind, "is": schema }).to_string()));
         for (kind, definitions) in world.meta.definitions.iter().enumerate() {
             let custom = definitions.properties.iter().filter(|property| !property.standard);
             first.extend(custom.map(|property| json!({ "property": kind, "is": property }).to_string()));
             first.push(json!({ "groups": kind, "is": definitions.groups }).to_string());
         }
+        // Behind the types: it has the serials of their records.
+        first.push(json!({ "small": self.small }).to_string());
         let pipelines = world.meta.pipelines.iter();
         first.extend(pipelines.map(|(kind, list)| json!({ "pipelines": kind, "is": list }).to_string()));
         let labels = world.meta.labels.iter();

@@ -29,7 +29,7 @@ const KINDS: [(&str, &[&str]); 7] = [
 pub(super) fn answer(portal: &mut Portal, asked: &Asked, route: &Route) -> Result<Reply, Refusal> {
     let parts = route.texts();
     let Some((name, rest)) = parts.split_first() else { return Err(Refusal::nowhere()) };
-    let kind = type_of(name)?;
+    let kind = type_of(&portal.world, name)?;
     match (asked.method.as_str(), rest) {
         ("GET", []) => {
             let archived = asked.truth("archived")?;
@@ -116,7 +116,8 @@ fn save(portal: &mut Portal, kind: usize, property: Property) {
     portal.world.redefine(&line, |meta| meta.definitions[kind].put(property));
 }
 
-fn create(portal: &mut Portal, kind: usize, body: &Map<String, Json>) -> Result<String, Refusal> {
+/// Defines a property.
+pub(super) fn create(portal: &mut Portal, kind: usize, body: &Map<String, Json>) -> Result<String, Refusal> {
     let name = needed(body, "name")?;
     let (label, group) = (needed(body, "label")?, needed(body, "groupName")?);
     let (value_type, field_type) = (needed(body, "type")?, needed(body, "fieldType")?);

@@ -1,4 +1,4 @@
-//! What an account knows of its objects: types, property definitions and groups (dossier 2.1, 3.1, 8).
+//! What an account knows of the properties of its objects: definitions and groups (dossier 3.1, 8).
 
 use std::collections::HashMap;
 
@@ -6,153 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::stamps::iso;
-
-/// A kind of object.
-#[derive(Debug)]
-pub(super) struct ObjectType {
-    /// Type id.
-    pub id: &'static str,
-    pub singular: &'static str,
-    pub plural: &'static str,
-    /// Property of the last change.
-    pub modified: &'static str,
-    /// Property of the creation.
-    pub created: &'static str,
-    /// Properties of an answer to which none were named.
-    pub defaults: &'static [&'static str],
-    /// Properties that a search's `query` looks at.
-    pub searched: &'static [&'static str],
-    /// Scope family that guards it.
-    pub scope: &'static str,
-    /// First record id.
-    pub first_id: u64,
-    definitions: &'static str,
-}
-
-const ACTIVITY: &[&str] = &["hs_createdate", "hs_lastmodifieddate", "hs_object_id"];
-const PRODUCT: &[&str] = &["createdate", "hs_lastmodifieddate", "hs_object_id", "name", "price"];
-
-const fn activity(id: &'static str, singular: &'static str, plural: &'static str, first_id: u64) -> ObjectType {
-    ObjectType {
-        id,
-        singular,
-        plural,
-        modified: "hs_lastmodifieddate",
-        created: "hs_createdate",
-        defaults: ACTIVITY,
-        searched: &["hs_note_body", "hs_task_subject", "hs_call_title", "hs_meeting_title", "hs_email_subject"],
-        scope: "contacts",
-        first_id,
-        definitions: include_str!("schema/activities.txt"),
-    }
-}
-
-const fn product(id: &'static str, singular: &'static str, plural: &'static str, first_id: u64) -> ObjectType {
-    ObjectType {
-        id,
-        singular,
-        plural,
-        modified: "hs_lastmodifieddate",
-        created: "createdate",
-        defaults: PRODUCT,
-        searched: &["name", "hs_sku"],
-        scope: plural,
-        first_id,
-        definitions: include_str!("schema/products.txt"),
-    }
-}
-
-/// Contacts' place in [`TYPES`].
-pub(super) const CONTACTS: usize = 0;
-/// Companies' place.
-pub(super) const COMPANIES: usize = 1;
-/// Deals' place.
-pub(super) const DEALS: usize = 2;
-/// Notes' place.
-pub(super) const NOTES: usize = 3;
-
-/// Every type of the account.
-pub(super) static TYPES: [ObjectType; 12] = [
-    ObjectType {
-        id: "0-1",
-        singular: "contact",
-        plural: "contacts",
-        modified: "lastmodifieddate",
-        created: "createdate",
-        defaults: &["createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname"],
-        searched: &["firstname", "lastname", "email", "phone", "company", "hs_additional_emails"],
-        scope: "contacts",
-        first_id: 101,
-        definitions: include_str!("schema/contacts.txt"),
-    },
-    ObjectType {
-        id: "0-2",
-        singular: "company",
-        plural: "companies",
-        modified: "hs_lastmodifieddate",
-        created: "createdate",
-        defaults: &["createdate", "domain", "hs_lastmodifieddate", "hs_object_id", "name"],
-        searched: &["name", "domain", "website", "phone"],
-        scope: "companies",
-        first_id: 9_000_000_001,
-        definitions: include_str!("schema/companies.txt"),
-    },
-    ObjectType {
-        id: "0-3",
-        singular: "deal",
-        plural: "deals",
-        modified: "hs_lastmodifieddate",
-        created: "createdate",
-        defaults: &[
-            "amount",
-            "closedate",
-            "createdate",
-            "dealname",
-            "dealstage",
-            "hs_lastmodifieddate",
-            "hs_object_id",
-            "pipeline",
-        ],
-        searched: &["dealname", "pipeline", "dealstage", "description", "dealtype"],
-        scope: "deals",
-        first_id: 5_000_000_001,
-        definitions: include_str!("schema/deals.txt"),
-    },
-    ObjectType { definitions: include_str!("schema/notes.txt"), ..activity("0-46", "note", "notes", 7_000_000_001) },
-    ObjectType {
-        id: "0-5",
-        singular: "ticket",
-        plural: "tickets",
-        modified: "hs_lastmodifieddate",
-        created: "createdate",
-        defaults: &[
-            "content",
-            "createdate",
-            "hs_lastmodifieddate",
-            "hs_object_id",
-            "hs_pipeline",
-            "hs_pipeline_stage",
-            "subject",
-        ],
-        searched: &["subject", "content"],
-        scope: "tickets",
-        first_id: 3_001,
-        definitions: include_str!("schema/tickets.txt"),
-    },
-    product("0-7", "product", "products", 4_001),
-    product("0-8", "line_item", "line_items", 5_001),
-    product("0-14", "quote", "quotes", 6_001),
-    ObjectType { definitions: include_str!("schema/tasks.txt"), ..activity("0-27", "task", "tasks", 8_001) },
-    activity("0-47", "meeting", "meetings", 9_001),
-    activity("0-48", "call", "calls", 10_001),
-    activity("0-49", "email", "emails", 11_001),
-];
-
-/// The place of a type by any of its spellings.
-pub(super) fn type_named(name: &str) -> Option<usize> {
-    let name = name.to_ascii_lowercase();
-    TYPES.iter().position(|known| known.id == name || known.singular == name || known.plural == name)
-}
+use super::types::ObjectType;
 
 /// One choice of an enumeration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,6 +74,7 @@ impl Definitions {
             let mut next = || parts.next().unwrap_or_default().to_owned();
             let (name, label, value_type, field_type, group, flags, choices) =
                 (next(), next(), next(), next(), next(), next(), next());
+            let group = kind.schema.as_ref().map_or(group, |schema| format!("{}_information", schema.name));
             if !definitions.groups.iter().any(|known| known.name == group) {
                 let label = group.replace('_', " ");
                 definitions.groups.push(Group { name: group.clone(), label, display_order: -1, archived: false });

@@ -5,12 +5,13 @@ use serde_json::json;
 use super::portal::{Grant, Portal};
 use super::refusal::Refusal;
 use super::request::{Family, Route};
-use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES, type_named};
 use super::stamps::iso;
+use super::types::{COMPANIES, CONTACTS, DEALS, Types};
+use super::world::World;
 use crate::simulator::asked::Asked;
 
 /// What an application may ask for.
-pub(super) const KNOWN: [&str; 27] = [
+pub(super) const KNOWN: [&str; 30] = [
     "oauth",
     "crm.objects.contacts.read",
     "crm.objects.contacts.write",
@@ -35,7 +36,10 @@ pub(super) const KNOWN: [&str; 27] = [
     "files.delete",
     "files.ui_hidden.read",
     "automation",
+    "crm.objects.custom.read",
+    "crm.objects.custom.write",
     "crm.schemas.custom.read",
+    "crm.schemas.custom.write",
     // Those of a developer's own token, for what belongs to the application and not to an account.
     "developers-read",
     "developers-write",
@@ -56,7 +60,7 @@ pub(super) fn check(portal: &Portal, asked: &Asked, route: &Route) -> Result<(),
         Some(at) => expired_token(at, portal.now()),
         None => unknown_token(),
     })?;
-    let any_of = needed(asked, route);
+    let any_of = needed(&portal.world, asked, route);
     if any_of.is_empty() || any_of.iter().any(|scope| grant.scopes.contains(scope)) {
         return Ok(());
     }
@@ -64,12 +68,13 @@ pub(super) fn check(portal: &Portal, asked: &Asked, route: &Route) -> Result<(),
 }
 
 /// The scopes any of which is enough; none where every application may ask.
-fn needed(asked: &Asked, route: &Route) -> Vec<String> {
+fn needed(world: &World, asked: &Asked, route: &Route) -> Vec<String> {
     let parts = route.texts();
-    let kind = parts.first().and_then(|name| type_named(name));
-    let object = |right: &str| kind.map(|kind| of_records(kind, right)).unwrap_or_default();
+    let types = &world.meta.types;
+    let kind = parts.first().and_then(|name| types.named(name));
+    let object = |right: &str| kind.map(|kind| of_records(types, kind, right)).unwrap_or_default();
     let schema = |right: &str| match kind {
-        Some(kind) if core(kind) => vec![format!("crm.schemas.{}.{right}", TYPES[kind].scope)],
+        Some(kind) if core(types, kind) => vec![format!("crm.schemas.{}.{right}", types[kind].scope)],
         _ => Vec::new(),
     };
     let last = parts.last().copied().unwrap_or_default();
@@ -90,7 +95,9 @@ fn needed(asked: &Asked, route: &Route) -> Vec<String> {
             };
             vec!["files".to_owned(), right.to_owned()]
         }
-        Family::Schemas | Family::Account => Vec::new(),
+        Family::Schemas if reads => ["schemas", "objects"].map(|of| format!("crm.{of}.custom.read")).to_vec(),
+        Family::Schemas => vec!["crm.schemas.custom.write".to_owned()],
+        Family::Account => Vec::new(),
         Family::Webhooks if reads => vec!["developers-read".to_owned()],
         Family::Webhooks => vec!["developers-write".to_owned()],
         Family::Journal if parts.first() == Some(&"status") => of_journal("snapshots.read"),
@@ -108,7 +115,7 @@ fn of_journal(right: &str) -> Vec<String> {
 
 /// Refuses a token without the scope to read records of a type.
 pub(super) fn check_reading(portal: &Portal, asked: &Asked, kind: usize) -> Result<(), Refusal> {
-    let any_of = of_records(kind, "read");
+    let any_of = of_records(&portal.world.meta.types, kind, "read");
     let grant = asked.bearer().and_then(|token| portal.grant_of(token).ok()).ok_or_else(unknown_token)?;
     if any_of.is_empty() || any_of.iter().any(|scope| grant.scopes.contains(scope)) {
         return Ok(());
@@ -116,13 +123,14 @@ pub(super) fn check_reading(portal: &Portal, asked: &Asked, kind: usize) -> Resu
     Err(missing(&any_of))
 }
 
-fn core(kind: usize) -> bool {
-    [CONTACTS, COMPANIES, DEALS].contains(&kind)
+/// Whether a type has scopes of its own.
+fn core(types: &Types, kind: usize) -> bool {
+    [CONTACTS, COMPANIES, DEALS].contains(&kind) || types[kind].schema.is_some()
 }
 
-fn of_records(kind: usize, right: &str) -> Vec<String> {
-    match TYPES[kind].scope {
-        scope if core(kind) => vec![format!("crm.objects.{scope}.{right}")],
+fn of_records(types: &Types, kind: usize, right: &str) -> Vec<String> {
+    match types[kind].scope {
+        scope if core(types, kind) => vec![format!("crm.objects.{scope}.{right}")],
         // Activities ride on the scopes of what they hang on.
         "contacts" => ["contacts", "companies", "deals"].map(|scope| format!("crm.objects.{scope}.{right}")).to_vec(),
         _ => Vec::new(),
@@ -131,7 +139,7 @@ fn of_records(kind: usize, right: &str) -> Vec<String> {
 
 /// Whether somebody has allowed the application to read records of a type: none else are its events (dossier 5.2).
 pub(super) fn may_read(portal: &Portal, kind: usize) -> bool {
-    let any_of = of_records(kind, "read");
+    let any_of = of_records(&portal.world.meta.types, kind, "read");
     let allows = |grant: &Grant| any_of.is_empty() || any_of.iter().any(|scope| grant.scopes.contains(scope));
     portal.small.grants.values().any(|grant| !grant.revoked && !grant.of_application && allows(grant))
 }

@@ -11,7 +11,6 @@ use serde_json::{Value as Json, json};
 use super::portal::Portal;
 use super::record::Record;
 use super::refusal::Refusal;
-use super::schema::TYPES;
 use super::shape::{self, Wanted};
 use super::stamps::instant;
 use super::world::World;
@@ -180,7 +179,7 @@ impl<'p> Index<'p> {
 
     /// What an index says about where matches can be.
     fn narrow(&self, query: &Query) -> Narrow {
-        let modified = TYPES[self.kind].modified;
+        let modified = self.world.meta.types[self.kind].modified;
         let [group] = query.groups.as_slice() else { return Narrow::From(0) };
         let definitions = &self.world.meta.definitions[self.kind];
         for filter in group {
@@ -197,7 +196,7 @@ impl<'p> Index<'p> {
                 let found = filter.values.iter().filter_map(|value| self.world.by_unique(self.kind, place, value));
                 return Narrow::Ids(found.map(|record| record.id).collect());
             }
-            if filter.name == "email" && self.kind == super::schema::CONTACTS {
+            if filter.name == "email" && self.kind == super::types::CONTACTS {
                 let place = definitions.place("email").unwrap_or_default();
                 let found = filter.values.iter().filter_map(|value| self.world.by_unique(self.kind, place, value));
                 return Narrow::Ids(found.map(|record| record.id).collect());
@@ -242,8 +241,9 @@ impl<'p> Index<'p> {
 
     /// Whether every word of a query begins a word of what is searched.
     fn mentions(&self, text: &str, record: &Record) -> bool {
-        let values =
-            TYPES[self.kind].searched.iter().filter_map(|name| shape::value(self.world, self.kind, record, name));
+        let values = self.world.meta.types[self.kind]
+            .searched()
+            .filter_map(|name| shape::value(self.world, self.kind, record, name));
         let all = values.map(|value| value.to_lowercase()).collect::<Vec<_>>().join(" ");
         let mut wanted = words(text).peekable();
         all.contains(text)
@@ -303,7 +303,7 @@ impl<'p> Index<'p> {
         };
         if name == "hs_object_id" {
             found.sort_unstable();
-        } else if name == TYPES[self.kind].modified || name == "hs_lastmodifieddate" {
+        } else if name == self.world.meta.types[self.kind].modified || name == "hs_lastmodifieddate" {
             found.sort_by_cached_key(|id| (record(id).map_or(0, |record| record.modified), *id));
         } else {
             let kind = self.world.meta.definitions[self.kind].living(name).map(|property| property.kind.as_str());

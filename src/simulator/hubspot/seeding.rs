@@ -2,8 +2,8 @@
 
 use super::catalog::OWNERS;
 use super::record::{By, Record, Source};
-use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES};
 use super::stamps::{DAY_MS, iso};
+use super::types::{COMPANIES, CONTACTS, DEALS};
 use super::world::World;
 use crate::simulator::SimulatorOptions;
 use crate::simulator::seed::{self, Company, Deal, Person};
@@ -94,7 +94,7 @@ fn employer(there: &[usize], here: &[usize], company: usize, index: usize, accou
 }
 
 fn hire(world: &mut World, who: (usize, u64), company: usize) {
-    let to = (COMPANIES, TYPES[COMPANIES].first_id + company as u64);
+    let to = (COMPANIES, world.meta.types[COMPANIES].first_id + company as u64);
     // The plain association and the one to the main company.
     world.restore_link(who, to, 0b11);
 }
@@ -105,7 +105,7 @@ fn past(now: i64, serial: usize, count: usize) -> i64 {
 }
 
 fn record(world: &World, kind: usize, serial: usize, at: i64, values: &[(&str, Option<String>)]) -> Record {
-    let id = TYPES[kind].first_id + serial as u64;
+    let id = world.meta.types[kind].first_id + serial as u64;
     let mut record = Record::new(id, By { source: Source::Import, at });
     for (name, value) in values {
         let value = value.as_deref().filter(|value| !value.is_empty());

@@ -8,8 +8,8 @@ use super::PORTAL_ID;
 use super::catalog::Stage;
 use super::links::{self, relation};
 use super::record::{Record, Source};
-use super::schema::{COMPANIES, CONTACTS, DEALS, TYPES};
 use super::stamps::iso;
+use super::types::{COMPANIES, CONTACTS, DEALS};
 use super::world::World;
 use crate::simulator::asked::Asked;
 
@@ -36,7 +36,7 @@ pub(super) fn value<'r>(world: &World, kind: usize, record: &'r Record, name: &s
 }
 
 fn reckoned(world: &World, kind: usize, record: &Record, name: &str) -> Option<String> {
-    let of = &TYPES[kind];
+    let of = &world.meta.types[kind];
     let count = |to: usize| world.linked((kind, record.id), to).count().to_string();
     match name {
         "hs_object_id" => Some(record.id.to_string()),
@@ -92,7 +92,7 @@ fn closed(world: &World, kind: usize, record: &Record, test: impl Fn(f64) -> boo
 
 /// A record without its associations.
 pub(super) fn told(world: &World, kind: usize, record: &Record, wanted: &Wanted) -> Map<String, Json> {
-    let of = &TYPES[kind];
+    let of = &world.meta.types[kind];
     let always = ["hs_object_id", of.created, of.modified];
     let mut names: Vec<&str> = wanted.properties.iter().map(String::as_str).collect();
     if names.is_empty() {
@@ -161,23 +161,24 @@ pub(super) fn told_with_links(
     asked: &Asked,
 ) -> Map<String, Json> {
     let mut told = told(world, kind, record, wanted);
+    let types = &world.meta.types;
     let mut all = Map::new();
     for to in &wanted.associations {
         let ids: Vec<u64> = world.linked((kind, record.id), *to).map(|(id, _)| id).take(SHOWN + 1).collect();
         if ids.is_empty() {
             continue;
         }
-        let name = relation(kind, *to);
+        let name = relation(types, kind, *to);
         let results: Vec<Json> =
             ids.iter().take(SHOWN).map(|id| json!({ "id": id.to_string(), "type": name })).collect();
         let mut page = json!({ "results": results });
         if let Some(next) = ids.get(SHOWN) {
             let path =
-                format!("/crm/v3/objects/{}/{}/associations/{}", TYPES[kind].plural, record.id, TYPES[*to].plural);
+                format!("/crm/v3/objects/{}/{}/associations/{}", types[kind].plural, record.id, types[*to].plural);
             let link = format!("{}{path}?limit={SHOWN}&after={next}", asked.origin());
             page["paging"] = json!({ "next": { "after": next.to_string(), "link": link } });
         }
-        all.insert(TYPES[*to].plural.to_owned(), page);
+        all.insert(types[*to].plural.to_string(), page);
     }
     if !all.is_empty() {
         told.insert("associations".to_owned(), Json::Object(all));
@@ -188,6 +189,6 @@ pub(super) fn told_with_links(
 /// The types that `associations` names; those that cannot be associated are passed over.
 pub(super) fn linked_types(world: &World, kind: usize, names: &[String]) -> Vec<usize> {
     let possible = links::associable(&world.meta.labels, kind);
-    let named = names.iter().filter_map(|name| super::schema::type_named(name));
+    let named = names.iter().filter_map(|name| world.meta.types.named(name));
     named.filter(|to| possible.contains(to)).collect()
 }

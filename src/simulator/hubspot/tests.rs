@@ -6,6 +6,7 @@ mod deliveries;
 mod files;
 mod garbage;
 mod journal;
+mod schemas;
 mod search;
 mod webhooks;
 

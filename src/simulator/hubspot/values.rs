@@ -8,8 +8,9 @@ use serde_json::{Map, Value as Json, json};
 use super::catalog::OWNERS;
 use super::record::Record;
 use super::refusal::Refusal;
-use super::schema::{COMPANIES, CONTACTS, DEALS, NOTES, Property, TYPES};
+use super::schema::Property;
 use super::stamps::{DAY_MS, day, instant, iso};
+use super::types::{COMPANIES, CONTACTS, DEALS, NOTES};
 use super::world::World;
 
 /// Longest text.
@@ -109,17 +110,18 @@ pub(super) fn required(world: &World, kind: usize, prepared: &Prepared) -> Resul
         let place = definitions.place(name);
         prepared.values.iter().any(|(known, value)| Some(*known) == place && value.is_some())
     };
-    let wanted: &[&str] = match kind {
-        DEALS => &["dealname", "dealstage"],
-        NOTES => &["hs_timestamp"],
-        _ => &[],
+    let of = &world.meta.types[kind];
+    let wanted: Vec<&str> = match (kind, &of.schema) {
+        (DEALS, _) => vec!["dealname", "dealstage"],
+        (NOTES, _) => vec!["hs_timestamp"],
+        (_, Some(schema)) => schema.required.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
     };
-    let missing: Vec<&str> = wanted.iter().copied().filter(|name| !given(name)).collect();
+    let missing: Vec<&str> = wanted.into_iter().filter(|name| !given(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let message =
-        format!("Error creating {}. Some required properties were not set.", TYPES[kind].singular.to_uppercase());
+    let message = format!("Error creating {}. Some required properties were not set.", of.singular.to_uppercase());
     let names: Vec<String> = missing.iter().map(|name| (*name).to_owned()).collect();
     Err(Refusal::invalid(message).with_context("properties", &names).sub("MISSING_REQUIRED_PROPERTIES"))
 }

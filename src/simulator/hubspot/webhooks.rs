@@ -101,7 +101,8 @@ pub(super) fn events(portal: &Portal) -> Vec<Map<String, Json>> {
         return Vec::new();
     }
     let readable = |subscription: &&Subscription| {
-        subscription.active && subscription.wants().0.is_some_and(|kind| scopes::may_read(portal, kind))
+        subscription.active
+            && subscription.wants(&portal.world.meta.types).0.is_some_and(|kind| scopes::may_read(portal, kind))
     };
     let wanted: Vec<&Subscription> = registry.subscriptions.values().filter(readable).collect();
     if wanted.is_empty() {

@@ -1,5 +1,7 @@
 //! The account as a plain value: records, associations, definitions, and the operations on them. No HTTP, no clock.
 
+mod pairs;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde_json::{Map, Value as Json, json};
@@ -7,10 +9,11 @@ use serde_json::{Map, Value as Json, json};
 use super::catalog::{self, Pipeline};
 use super::changes::Undo;
 use super::files::Files;
-use super::links::{self, End, Labels, Links, Mask, PRIMARY};
+use super::links::{self, Label, Labels, Links, PRIMARY};
 use super::record::{By, Record};
 use super::refusal::Refusal;
-use super::schema::{COMPANIES, CONTACTS, DEALS, Definitions, TYPES, type_named};
+use super::schema::Definitions;
+use super::types::{COMPANIES, CONTACTS, DEALS, Schema, TICKETS, Types};
 use super::values;
 
 /// The records of one type.
@@ -25,14 +28,35 @@ pub(super) struct Table {
     serial: u64,
 }
 
-/// Definitions, pipelines and labels.
+/// Types, definitions, pipelines and labels.
 #[derive(Debug, Clone)]
 pub(super) struct Meta {
+    pub types: Types,
+    /// Of each type, at its place.
     pub definitions: Vec<Definitions>,
     pub pipelines: BTreeMap<usize, Vec<Pipeline>>,
     pub labels: Labels,
     /// E-mail addresses that were erased by law: nobody may have them again.
     pub blocked: BTreeSet<String>,
+}
+
+impl Meta {
+    /// Puts a type of the account's own at its place.
+    pub(super) fn put_type(&mut self, kind: usize, schema: Schema) {
+        self.types.put(kind, schema);
+        if self.definitions.len() < self.types.len() {
+            self.definitions.extend(self.types.last().map(Definitions::of));
+        }
+    }
+
+    /// Puts the labels of one direction; none end the association of two types.
+    pub(super) fn put_labels(&mut self, pair: (usize, usize), labels: Vec<Label>) {
+        if labels.is_empty() {
+            self.labels.remove(&pair);
+        } else {
+            self.labels.insert(pair, labels);
+        }
+    }
 }
 
 /// What the search index has not seen yet: the record as it was.
@@ -64,15 +88,16 @@ pub(super) struct Savepoint(usize, usize);
 
 impl Default for World {
     fn default() -> Self {
-        let pipelines = [(DEALS, vec![catalog::deal_pipeline()])].into_iter();
-        let tickets = type_named("tickets").map(|kind| (kind, vec![catalog::ticket_pipeline()]));
+        let types = Types::default();
+        let pipelines = [(DEALS, vec![catalog::deal_pipeline()]), (TICKETS, vec![catalog::ticket_pipeline()])];
         World {
-            tables: TYPES.iter().map(|_| Table::default()).collect(),
+            tables: types.iter().map(|_| Table::default()).collect(),
             links: Links::default(),
             meta: Meta {
-                definitions: TYPES.iter().map(Definitions::of).collect(),
-                pipelines: pipelines.chain(tickets).collect(),
-                labels: links::standard_labels(),
+                definitions: types.iter().map(Definitions::of).collect(),
+                pipelines: pipelines.into(),
+                labels: links::standard_labels(&types),
+                types,
                 blocked: BTreeSet::new(),
             },
             files: Files::default(),
@@ -98,7 +123,10 @@ impl World {
                 Some(Undo::Record { kind, before: Some(record), .. }) => drop(self.restore(kind, record)),
                 Some(Undo::Record { kind, id, before: None, .. }) => drop(self.remove(kind, id)),
                 Some(Undo::Link { from, to, before, .. }) => self.restore_link(from, to, before),
-                Some(Undo::Meta(meta)) => self.meta = *meta,
+                Some(Undo::Meta(meta)) => {
+                    self.meta = *meta;
+                    self.tables.truncate(self.meta.types.len());
+                }
                 Some(Undo::Files(files)) => self.files = files,
                 None => return,
             }
@@ -151,7 +179,7 @@ impl World {
     pub(super) fn create(&mut self, kind: usize, given: &Map<String, Json>, by: By) -> Result<u64, Refusal> {
         let prepared = values::prepare(self, kind, given, None)?;
         values::required(self, kind, &prepared)?;
-        let id = TYPES[kind].first_id.max(self.tables[kind].serial + 1);
+        let id = self.meta.types[kind].first_id.max(self.tables[kind].serial + 1);
         let mut record = Record::new(id, by);
         if let Some(created) = prepared.created {
             record.created = created;
@@ -216,7 +244,8 @@ impl World {
 
     /// Merges `loser` into `winner`: blanks are filled, addresses kept, associations moved (dossier 9).
     pub(super) fn merge(&mut self, kind: usize, winner: u64, loser: u64, by: By) -> Result<u64, Refusal> {
-        let gone = |id: u64| Refusal::invalid(format!("Unable to merge: {} {id} does not exist", TYPES[kind].singular));
+        let of = self.meta.types[kind].singular.clone();
+        let gone = |id: u64| Refusal::invalid(format!("Unable to merge: {of} {id} does not exist"));
         let lost = self.living(kind, loser).cloned().ok_or_else(|| gone(loser))?;
         let mut kept = self.living(kind, winner).cloned().ok_or_else(|| gone(winner))?;
         if kept.id == lost.id {
@@ -273,7 +302,7 @@ impl World {
 
     /// Empties the bin of what was archived before an instant.
     pub(super) fn purge_archived_before(&mut self, before: i64, by: By) {
-        for kind in 0..TYPES.len() {
+        for kind in 0..self.tables.len() {
             let old = |record: &&Record| record.archived != 0 && record.archived < before;
             if self.tables[kind].living == self.tables[kind].records.len() {
                 continue;
@@ -285,109 +314,22 @@ impl World {
         }
     }
 
-    /// Associates two living records by type ids, or plainly by none; `replace` drops other labels (dossier 4).
-    pub(super) fn associate(
-        &mut self,
-        from: End,
-        to: End,
-        types: &[u32],
-        replace: bool,
-        by: By,
-    ) -> Result<Mask, Refusal> {
-        let labels = self.meta.labels.get(&(from.0, to.0)).cloned().unwrap_or_default();
-        if labels.is_empty() {
-            let message = format!("No association types exist from {} to {}", TYPES[from.0].id, TYPES[to.0].id);
-            return Err(Refusal::invalid(message));
-        }
-        for end in [from, to] {
-            if self.living(end.0, end.1).is_none() {
-                let message = format!("{} {} does not exist", TYPES[end.0].singular.to_uppercase(), end.1);
-                return Err(Refusal::new(404, "OBJECT_NOT_FOUND", message).with_context("id", &[end.1.to_string()]));
-            }
-        }
-        let before = self.links.get(from, to).unwrap_or_default();
-        let mut mask = 1 | if replace { before & PRIMARY & if types.is_empty() { PRIMARY } else { 0 } } else { before };
-        for wanted in types {
-            let Some(place) = labels.iter().position(|label| label.type_id == *wanted) else {
-                let (from, to) = (TYPES[from.0].singular.to_uppercase(), TYPES[to.0].singular.to_uppercase());
-                let message = format!("Association type id {wanted} doesn't exist between {from} and {to}");
-                return Err(Refusal::invalid(message));
-            };
-            mask |= 1 << place;
-        }
-        self.refuse_too_many(from, to, mask)?;
-        self.refuse_too_many(to, from, links::mirrored(&labels, mask))?;
-        let owner = if links::has_primary(from.0) && to.0 == COMPANIES {
-            Some(from)
-        } else {
-            (links::has_primary(to.0) && from.0 == COMPANIES).then_some(to)
-        };
-        if let Some(owner) = owner {
-            let company = if owner == from { to } else { from };
-            if self.primary(owner).is_none() {
-                mask |= PRIMARY;
-            }
-            if mask & PRIMARY != 0 {
-                let others: Vec<(u64, Mask)> = self.links.of(owner, COMPANIES).collect();
-                for (other, labels) in others {
-                    if other != company.1 && labels & PRIMARY != 0 {
-                        self.link(owner, (COMPANIES, other), labels & !PRIMARY, by);
-                    }
-                }
-            }
-        }
-        self.link(from, to, mask, by);
-        Ok(mask)
-    }
-
-    /// Refuses what would give one end more records under a label than its limit.
-    fn refuse_too_many(&self, from: End, to: End, mask: Mask) -> Result<(), Refusal> {
-        let labels = self.meta.labels.get(&(from.0, to.0)).into_iter().flatten().enumerate();
-        for (place, label) in labels.filter(|(place, _)| mask & (1 << place) != 0) {
-            let others = self.linked(from, to.0).filter(|(id, mask)| *id != to.1 && mask & (1 << place) != 0);
-            if let Some(most) = label.most.filter(|most| others.count() as u64 >= *most) {
-                let message = format!("{} {} has reached its limit of {most} associations", TYPES[from.0].id, from.1);
-                return Err(Refusal::invalid(message).sub("ASSOCIATIONS.LIMIT_EXCEEDED"));
-            }
-        }
-        Ok(())
-    }
-
-    /// What a record is associated with of one type; what is in the bin is not shown (dossier 9).
-    pub(super) fn linked(&self, from: End, to: usize) -> impl Iterator<Item = (u64, Mask)> {
-        let lives = move |id: &u64| self.tables[to].records.get(id).is_some_and(|record| record.archived == 0);
-        self.links.of(from, to).filter(move |(id, _)| lives(id))
-    }
-
-    /// The main company of a contact or deal.
-    pub(super) fn primary(&self, owner: End) -> Option<u64> {
-        self.linked(owner, COMPANIES).find(|(_, mask)| mask & PRIMARY != 0).map(|(id, _)| id)
-    }
-
-    /// Sets the labels of a pair, noted as unwritten; 0 ends the association.
-    pub(super) fn link(&mut self, from: End, to: End, mask: Mask, by: By) {
-        let before = self.links.get(from, to).unwrap_or_default();
-        if before == mask {
-            return;
-        }
-        self.restore_link(from, to, mask);
-        self.undo.push(Undo::Link { from, to, before, by });
-        self.unwritten.push(json!({ "link": [from.0, from.1, to.0, to.1, mask] }).to_string());
-    }
-
-    /// Sets the labels of a pair.
-    pub(super) fn restore_link(&mut self, from: End, to: End, mask: Mask) {
-        let labels = self.meta.labels.get(&(from.0, to.0)).map(Vec::as_slice).unwrap_or_default();
-        let back = links::mirrored(labels, mask);
-        self.links.set(from, to, mask);
-        self.links.set(to, from, back);
-    }
-
     /// Changes definitions, pipelines or labels, with the line that says so again at the next start.
     pub(super) fn redefine(&mut self, line: &Json, work: impl FnOnce(&mut Meta)) {
         self.undo.push(Undo::Meta(Box::new(self.meta.clone())));
         self.unwritten.push(line.to_string());
         work(&mut self.meta);
+    }
+
+    /// Puts labels in place of the former ones of one direction; none end the association of two types.
+    pub(super) fn relabel(&mut self, pair: (usize, usize), labels: Vec<Label>) {
+        let line = json!({ "from": pair.0, "to": pair.1, "labels": labels });
+        self.redefine(&line, |meta| meta.put_labels(pair, labels));
+    }
+
+    /// Has a table for each type.
+    pub(super) fn make_room(&mut self) {
+        self.tables.resize_with(self.meta.types.len(), Table::default);
     }
 
     /// Changes files or folders, with the line that says so again at the next start.

@@ -9,7 +9,6 @@ use super::super::changes::{self, Change};
 use super::super::links::{self, End, Mask};
 use super::super::portal::Portal;
 use super::super::record::{By, Record};
-use super::super::schema::{TYPES, type_named};
 use super::super::stamps::iso;
 use super::super::webhooks::{happened, merge};
 use super::super::world::World;
@@ -25,7 +24,8 @@ pub(in super::super) fn of(portal: &Portal) -> Vec<Json> {
     if world.undo.is_empty() || registry.subscriptions.is_empty() {
         return Vec::new();
     }
-    let readable = |one: &&Subscription| one.wants.object().is_some_and(|kind| scopes::may_read(portal, kind));
+    let readable =
+        |one: &&Subscription| one.wants.object(&world.meta.types).is_some_and(|kind| scopes::may_read(portal, kind));
     let wanted: Vec<&Subscription> = registry.subscriptions.all().filter(readable).collect();
     if wanted.is_empty() {
         return Vec::new();
@@ -35,7 +35,7 @@ pub(in super::super) fn of(portal: &Portal) -> Vec<Json> {
         for subscription in &wanted {
             let wants = &subscription.wants;
             match *change {
-                Change::Record { kind, before, after, by } if wants.object() == Some(kind) => {
+                Change::Record { kind, before, after, by } if wants.object(&world.meta.types) == Some(kind) => {
                     let seen = after.or(before).is_some_and(|record| {
                         wants.lists(record.id) && registry.filters.let_through(world, kind, record, subscription.id)
                     });
@@ -70,9 +70,9 @@ pub(super) fn lifecycle(portal: &Portal, installed: bool) -> Vec<Json> {
 }
 
 /// An event of a record; `details` are what not every event has.
-pub(super) fn event(kind: &str, action: &str, object: End, at: i64, details: Json) -> Json {
+pub(super) fn event(world: &World, kind: &str, action: &str, object: End, at: i64, details: Json) -> Json {
     let mut event = json!({ "type": kind, "action": action, "portalId": PORTAL_ID, "occurredAt": iso(at),
-                            "objectTypeId": TYPES[object.0].id, "objectId": object.1 });
+                            "objectTypeId": world.meta.types[object.0].id, "objectId": object.1 });
     if let (Json::Object(event), Json::Object(details)) = (&mut event, details) {
         event.extend(details);
     }
@@ -102,7 +102,7 @@ fn of_record(
             "GDPR_DELETE" => happened(kind, before, after, "privacyDeletion").map(|_| json!({})),
             _ => None,
         };
-        Some(event("crmObject", action, (kind, record.id), by.at, details?))
+        Some(event(world, "crmObject", action, (kind, record.id), by.at, details?))
     });
     told.collect()
 }
@@ -143,18 +143,22 @@ fn labels(world: &World, from: End, to: End) -> &[links::Label] {
 
 /// Every label that a pair has got or lost, seen from one end.
 fn of_link(world: &World, (from, to): (End, End), (before, after): (Mask, Mask), by: By, wants: &Wanted) -> Vec<Json> {
+    let types = &world.meta.types;
     let others = wants.associated_object_type_ids.iter().flatten();
-    let wanted = others.filter_map(|id| type_named(id)).any(|kind| kind == to.0);
-    if wants.object() != Some(from.0) || !wanted || !wants.lists(from.1) {
+    let wanted = others.filter_map(|id| types.named(id)).any(|kind| kind == to.0);
+    if wants.object(types) != Some(from.0) || !wanted || !wants.lists(from.1) {
         return Vec::new();
     }
     let labels = labels(world, from, to).iter().enumerate();
     let changed = labels.filter(|(place, _)| (before ^ after) & (1 << place) != 0);
     let told = changed.filter_map(|(place, label)| {
         let action = if after & (1 << place) != 0 { "ASSOCIATION_ADDED" } else { "ASSOCIATION_REMOVED" };
-        let details = json!({ "associatedObjectTypeId": TYPES[to.0].id, "associatedObjectId": to.1,
+        let details = json!({ "associatedObjectTypeId": types[to.0].id, "associatedObjectId": to.1,
                               "associationTypeId": label.type_id, "associationCategory": label.category() });
-        wants.actions().any(|wanted| wanted == action).then(|| event("association", action, from, by.at, details))
+        wants
+            .actions()
+            .any(|wanted| wanted == action)
+            .then(|| event(world, "association", action, from, by.at, details))
     });
     told.collect()
 }

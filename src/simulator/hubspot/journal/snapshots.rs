@@ -9,7 +9,6 @@ use super::super::PORTAL_ID;
 use super::super::objects;
 use super::super::portal::Portal;
 use super::super::refusal::Refusal;
-use super::super::schema::type_named;
 use super::super::stamps::iso;
 use super::super::webhooks::missing;
 use super::super::{scopes, shape};
@@ -59,7 +58,7 @@ pub(super) fn ask(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> 
         return Err(Refusal::invalid(format!("At most {MOST} snapshots can be asked for at once")));
     }
     for one in &wanted {
-        scopes::check_reading(portal, asked, objects::type_of(&one.object_type_id)?)?;
+        scopes::check_reading(portal, asked, objects::type_of(&portal.world, &one.object_type_id)?)?;
         if one.portal_id != PORTAL_ID {
             let message = "The app is not installed in the account";
             return Err(Refusal::invalid(message).with_context("portalId", &[one.portal_id.to_string()]));
@@ -121,9 +120,9 @@ pub(in super::super) fn take(portal: &mut Portal) {
 }
 
 fn taken(portal: &Portal, wanted: &Wanted, now: i64) -> Option<Json> {
-    let kind = type_named(&wanted.object_type_id)?;
+    let kind = portal.world.meta.types.named(&wanted.object_type_id)?;
     let record = portal.world.living(kind, wanted.object_id)?;
     let value = |name: &String| (name.clone(), json!(shape::value(&portal.world, kind, record, name)));
     let values: Map<String, Json> = wanted.properties.iter().map(value).collect();
-    Some(event("crmObject", "SNAPSHOT", (kind, record.id), now, json!({ "properties": values })))
+    Some(event(&portal.world, "crmObject", "SNAPSHOT", (kind, record.id), now, json!({ "properties": values })))
 }

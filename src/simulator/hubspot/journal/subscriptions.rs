@@ -7,9 +7,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::portal::Portal;
 use super::super::refusal::Refusal;
-use super::super::schema::{CONTACTS, type_named};
 use super::super::stamps::iso;
+use super::super::types::{CONTACTS, Types};
 use super::super::webhooks::{missing, unknown};
+use super::super::world::World;
 use super::super::{APP_ID, PORTAL_ID, objects, scopes};
 use super::events::LIFECYCLE;
 use crate::simulator::asked::Asked;
@@ -58,10 +59,10 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// The type of the records that it is about.
-    pub(super) fn object(&self) -> Option<usize> {
+    pub(super) fn object(&self, types: &Types) -> Option<usize> {
         match (self.kind, &self.object_type_id) {
             (Kind::GdprPrivacyDeletion, None) => Some(CONTACTS),
-            (_, id) => type_named(id.as_deref()?),
+            (_, id) => types.named(id.as_deref()?),
         }
     }
 
@@ -91,7 +92,7 @@ impl Wanted {
         serde_json::from_value(Json::Object(body)).map_err(|error| Refusal::malformed(&error.to_string()))
     }
 
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self, world: &World) -> Result<(), Refusal> {
         if self.kind == Kind::AppLifecycleEvent {
             let id = self.event_type_id.as_deref().ok_or_else(|| missing("eventTypeId"))?;
             return match LIFECYCLE.contains(&id) {
@@ -111,7 +112,7 @@ impl Wanted {
             return Err(missing("associatedObjectTypeIds"));
         }
         for id in self.object_type_id.iter().chain(others) {
-            objects::type_of(id)?;
+            objects::type_of(world, id)?;
         }
         if self.actions().next().is_none() {
             return Err(missing("actions"));
@@ -208,8 +209,8 @@ pub(super) fn answer(portal: &mut Portal, asked: &Asked, rest: &[&str]) -> Resul
 /// Makes a subscription, or changes the one that is about the same.
 fn create(portal: &mut Portal, asked: &Asked) -> Result<Reply, Refusal> {
     let wants = Wanted::read(asked.members()?)?;
-    wants.check()?;
-    if let Some(kind) = wants.object() {
+    wants.check(&portal.world)?;
+    if let Some(kind) = wants.object(&portal.world.meta.types) {
         scopes::check_reading(portal, asked, kind)?;
     }
     let now = portal.now();

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::refusal::Refusal;
-use super::super::schema::type_named;
 use super::super::shape::Wanted;
 use super::super::stamps::instant;
 use super::super::world::World;
@@ -141,7 +140,10 @@ fn one_filter(world: &World, kind: usize, given: &Json) -> Result<Filter, Refusa
         Some(odd) => return Err(Refusal::invalid(format!("Invalid filter operator {odd}"))),
         None => return Err(Refusal::invalid("A filter must name its operator")),
     };
-    let linked = name.strip_prefix("associations.").and_then(type_named);
+    let types = &world.meta.types;
+    // Types of the account's own cannot be searched by (dossier 2.7).
+    let linked = name.strip_prefix("associations.").and_then(|name| types.named(name));
+    let linked = linked.filter(|to| types[*to].schema.is_none());
     let sense = match world.meta.definitions[kind].living(&name).map(|property| property.kind.as_str()) {
         None if linked.is_some() => Sense::Exact,
         None => return Err(unknown(&name)),

@@ -23,7 +23,7 @@ fn put(account: &mut Account, method: &str, path: &str, query: &str, body: &[u8]
     }
 }
 
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 28] = [
     "/crm/v3/objects/contacts",
     "/crm/v3/objects/contacts/search",
     "/crm/v3/objects/deals/batch/read",
@@ -47,6 +47,8 @@ const PATHS: [&str; 26] = [
     "/webhooks-journal/subscriptions/2026-03/filters",
     "/webhooks-journal/journal/2026-03/batch/read",
     "/webhooks-journal/snapshots/2026-03/crm",
+    "/crm/v3/schemas",
+    "/crm-object-schemas/2026-03/schemas/car/associations",
     "/_simulator/edit",
     "/_simulator/webhooks",
     "/_simulator/settings",
@@ -71,7 +73,7 @@ proptest! {
         method in prop::sample::select(vec!["POST", "PUT", "PATCH"]),
         name in prop::sample::select(vec![
             "inputs", "properties", "filterGroups", "filters", "sorts", "limit", "after", "query", "primaryObjectId", "label", "name",
-            "stages", "options", "object", "fields", "objectId", "associations", "id", "searchLagMs", "snapshotRequests", "filter", "subscriptionType",
+            "stages", "options", "labels", "requiredProperties", "object", "fields", "objectId", "associations", "id", "searchLagMs", "snapshotRequests", "filter", "subscriptionType",
         ]),
         value in prop::sample::select(vec![
             "1", "-1", "1e999", "null", "[]", "{}", "[1]", "[{}]", "[[]]", "\"x\"", "true", "[{\"id\":1e99}]", "[{\"filters\":[{}]}]",

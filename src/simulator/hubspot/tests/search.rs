@@ -361,7 +361,7 @@ fn a_search_goes_by_associations_with_what_is_alive() {
     let mut account = four();
     let contact = account.create("contacts", json!({ "lastname": "Linked" }));
     account.create("contacts", json!({ "lastname": "Lonely" }));
-    let company = schema::TYPES[schema::COMPANIES].first_id.to_string();
+    let company = account.portal.world.meta.types[types::COMPANIES].first_id.to_string();
     let path = format!("/crm/v4/objects/contacts/{contact}/associations/default/companies/{company}");
     assert_eq!(account.ask("PUT", &path, Json::Null).0, 200);
     let mut total = |name: &str, operator: &str, value: &str| {

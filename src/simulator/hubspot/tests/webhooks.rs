@@ -338,7 +338,7 @@ fn neither_what_was_taken_back_nor_what_time_does_is_told() {
     account.told();
     account.ask("POST", "/_simulator/clock", json!({ "advanceMs": 91 * stamps::DAY_MS }));
     account.ask("GET", "/_simulator/stats", Json::Null);
-    assert!(!account.portal.world.tables[schema::CONTACTS].records.contains_key(&id.parse().expect("an id")));
+    assert!(!account.portal.world.tables[types::CONTACTS].records.contains_key(&id.parse().expect("an id")));
     assert_eq!(account.told().len(), 0);
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use super::super::changes::Change;
 use super::super::links::{self, End, Mask, PRIMARY, relation};
 use super::super::record::{By, Record, Source};
-use super::super::schema::{COMPANIES, CONTACTS, TYPES};
 use super::super::shape;
+use super::super::types::{COMPANIES, CONTACTS};
 use super::super::world::World;
 use super::super::{APP_ID, PORTAL_ID};
 use super::registry::Subscription;
@@ -26,14 +26,14 @@ pub(super) fn of(
         let id = first + events.len() as u64;
         for subscription in subscriptions {
             for (object, details) in details(world, change, subscription) {
-                events.push(event(id, subscription, object, change.by(), details));
+                events.push(event(world, id, subscription, object, change.by(), details));
             }
         }
     }
     events
 }
 
-fn event(id: u64, subscription: &Subscription, object: End, by: By, details: Json) -> Map<String, Json> {
+fn event(world: &World, id: u64, subscription: &Subscription, object: End, by: By, details: Json) -> Map<String, Json> {
     let source = match by.source {
         Source::Integration => "API",
         other => other.kind(),
@@ -48,14 +48,14 @@ fn event(id: u64, subscription: &Subscription, object: End, by: By, details: Jso
         }
     }
     if subscription.is_generic() {
-        event.insert("objectTypeId".to_owned(), json!(TYPES[object.0].id));
+        event.insert("objectTypeId".to_owned(), json!(world.meta.types[object.0].id));
     }
     event
 }
 
 /// What a subscription is told of a change: the record, and what is not common to all events.
 fn details(world: &World, change: &Change<'_>, subscription: &Subscription) -> Vec<(End, Json)> {
-    let (Some(wanted), what) = subscription.wants() else { return Vec::new() };
+    let (Some(wanted), what) = subscription.wants(&world.meta.types) else { return Vec::new() };
     match *change {
         Change::Record { kind, before, after, .. } if kind == wanted => {
             let details = match what {
@@ -154,7 +154,7 @@ fn association_changes(
             told["associationTypeId"] = json!(known.map(|known| known.type_id));
             told["associationCategory"] = json!(known.map(|known| known.category()));
         } else {
-            told["associationType"] = json!(relation(from.0, to.0).to_uppercase());
+            told["associationType"] = json!(relation(&world.meta.types, from.0, to.0).to_uppercase());
         }
         (from, told)
     });

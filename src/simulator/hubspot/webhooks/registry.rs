@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 use url::Url;
 
 use super::super::refusal::Refusal;
-use super::super::schema::type_named;
 use super::super::stamps::iso;
+use super::super::types::Types;
 
 /// Most subscriptions of an application.
 pub(super) const MOST: usize = 1000;
@@ -80,10 +80,10 @@ impl Target {
 
 impl Subscription {
     /// What it is for: a kind of record, where the account has it, and what happens to it.
-    pub(super) fn wants(&self) -> (Option<usize>, &str) {
+    pub(super) fn wants(&self, types: &Types) -> (Option<usize>, &str) {
         let (of, what) = self.event.split_once('.').unwrap_or_default();
         let of = if of == "object" { self.object.as_deref().unwrap_or_default() } else { of };
-        (type_named(of), what)
+        (types.named(of), what)
     }
 
     /// Whether its events tell their record's type by themselves.
