@@ -33,6 +33,14 @@ impl Source {
         }
     }
 
+    /// The person, by user id.
+    pub(super) fn user(self) -> Option<String> {
+        match self {
+            Source::Person(user) => Some(user.to_string()),
+            _ => None,
+        }
+    }
+
     /// `sourceId`.
     pub(super) fn id(self) -> String {
         match self {

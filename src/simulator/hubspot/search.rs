@@ -1,6 +1,8 @@
 //! Search: an index of its own that may lag, with its own limits (dossier 2.7).
 
+mod page;
 mod read;
+mod text;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,11 +13,13 @@ use serde_json::{Value as Json, json};
 use super::portal::Portal;
 use super::record::Record;
 use super::refusal::Refusal;
-use super::shape::{self, Wanted};
+use super::shape::{self, Reading, Wanted};
 use super::stamps::instant;
 use super::world::World;
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
+use page::{Order, Page};
+use text::Lowered;
 
 /// Longest body, characters.
 const LONGEST: usize = 3000;
@@ -51,6 +55,7 @@ struct Filter {
     name: String,
     /// The type that a pseudo-property `associations.{type}` is about.
     linked: Option<usize>,
+    reading: Reading,
     sense: Sense,
     operator: Operator,
     values: Vec<String>,
@@ -59,8 +64,11 @@ struct Filter {
 #[derive(Debug)]
 struct Query {
     groups: Vec<Vec<Filter>>,
-    sort: Option<(String, bool)>,
+    order: Order,
+    down: bool,
     text: String,
+    /// What `text` is looked for in.
+    searched: Vec<Reading>,
     limit: usize,
     after: usize,
     wanted: Wanted,
@@ -73,12 +81,11 @@ pub(super) fn answer(portal: &Portal, asked: &Asked, kind: usize) -> Result<Repl
     }
     let query = read::query(&portal.world, kind, &asked.members()?)?;
     let index = Index::of(portal, kind);
-    let found = index.find(&query);
-    let total = found.len();
-    let page = found.iter().skip(query.after).take(query.limit);
+    let (total, page) = index.find(&query);
     // The index lags, the records that it leads to do not.
     let results: Vec<Json> = page
-        .filter_map(|id| portal.world.tables[kind].records.get(id))
+        .into_iter()
+        .filter_map(|id| portal.world.tables[kind].records.get(&id))
         .map(|record| Json::Object(shape::told(&portal.world, kind, record, &query.wanted)))
         .collect();
     let mut body = json!({ "total": total, "results": results });
@@ -98,36 +105,8 @@ fn compared(sense: Sense, kept: &str, wanted: &str) -> Option<Ordering> {
         Sense::Number => number(kept)?.partial_cmp(&number(wanted)?),
         Sense::Instant => Some(instant(kept)?.cmp(&wanted.parse().ok()?)),
         Sense::Exact => Some(kept.cmp(wanted)),
-        Sense::Text => Some(kept.to_lowercase().as_str().cmp(wanted)),
+        Sense::Text => Some(text::against(kept, wanted)),
     }
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty())
-}
-
-/// Whether a text has a token, a `*` standing for anything.
-fn has_token(kept: &str, wanted: &str) -> bool {
-    let kept = kept.to_lowercase();
-    if wanted.contains('*') {
-        return glob(&kept, wanted) || words(&kept).any(|word| glob(word, wanted));
-    }
-    let mut wanted = words(wanted).peekable();
-    wanted.peek().is_some() && wanted.all(|word| words(&kept).any(|known| known == word))
-}
-
-fn glob(text: &str, pattern: &str) -> bool {
-    let parts: Vec<&str> = pattern.split('*').collect();
-    let Some((first, rest)) = parts.split_first() else { return false };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let Some((last, middle)) = rest.split_last() else { return text.is_empty() };
-    for part in middle {
-        match text.find(part) {
-            Some(place) => text = &text[place + part.len()..],
-            None => return false,
-        }
-    }
-    text.ends_with(last)
 }
 
 /// The index: the records of a type as a lagging search sees them.
@@ -147,34 +126,34 @@ impl<'p> Index<'p> {
         Index { world: &portal.world, kind, before }
     }
 
-    /// The ids that a query finds, in its order.
-    fn find(&self, query: &Query) -> Vec<u64> {
+    /// How many records a query finds, and the ids of the page that it asks for, in its order.
+    fn find(&self, query: &Query) -> (usize, Vec<u64>) {
         let table = &self.world.tables[self.kind];
-        let mut found: Vec<u64> = Vec::new();
+        let mut page = Page::of(query);
+        let mut lowered = Lowered::default();
+        let mut look = |record: &'p Record, is_sure: bool| {
+            if is_sure || self.fits(query, record, &mut lowered) {
+                page.add(query.order.key(self.world, self.kind, record));
+            }
+        };
+        let seen = |id: &u64| !self.before.contains_key(id);
         match self.narrow(query) {
             Narrow::Ids(ids) => {
-                let seen = ids.into_iter().filter(|id| !self.before.contains_key(id));
-                let records = seen.filter_map(|id| table.records.get(&id));
-                found.extend(records.filter(|record| self.fits(query, record)).map(|record| record.id));
+                let records = ids.iter().filter(|id| seen(id)).filter_map(|id| table.records.get(id));
+                records.for_each(|record| look(record, false));
             }
             Narrow::Modified(low, high, exact) => {
-                for (_, id) in table.by_modified.range((low, high)) {
-                    let hidden = self.before.contains_key(id);
-                    let fits = || exact || table.records.get(id).is_some_and(|record| self.fits(query, record));
-                    if !hidden && fits() {
-                        found.push(*id);
-                    }
-                }
+                let ids = table.by_modified.range((low, high)).map(|(_, id)| id);
+                let records = ids.filter(|id| seen(id)).filter_map(|id| table.records.get(id));
+                records.for_each(|record| look(record, exact));
             }
             Narrow::From(first) => {
-                let seen = table.records.range(first..).filter(|(id, _)| !self.before.contains_key(id));
-                found.extend(seen.filter(|(_, record)| self.fits(query, record)).map(|(id, _)| *id));
+                let records = table.records.range(first..).filter(|(id, _)| seen(id));
+                records.for_each(|(_, record)| look(record, false));
             }
         }
-        let late = self.before.values().flatten().filter(|record| self.fits(query, record));
-        found.extend(late.map(|record| record.id));
-        self.order(query, &mut found);
-        found
+        self.before.values().flatten().for_each(|record| look(record, false));
+        page.done()
     }
 
     /// What an index says about where matches can be.
@@ -230,27 +209,20 @@ impl<'p> Index<'p> {
         Narrow::From(after.and_then(|filter| Some(number(&filter.values[0])? as u64)).unwrap_or(0))
     }
 
-    fn fits(&self, query: &Query, record: &Record) -> bool {
+    fn fits(&self, query: &Query, record: &Record, lowered: &mut Lowered) -> bool {
         if record.archived != 0 {
             return false;
         }
-        let grouped = query.groups.is_empty()
-            || query.groups.iter().any(|group| group.iter().all(|filter| self.passes(filter, record)));
-        grouped && (query.text.is_empty() || self.mentions(&query.text, record))
+        let mut passes = |filter: &Filter| self.passes(filter, record, lowered);
+        let grouped = query.groups.is_empty() || query.groups.iter().any(|group| group.iter().all(&mut passes));
+        if !grouped || query.text.is_empty() {
+            return grouped;
+        }
+        let values = query.searched.iter().filter_map(|reading| reading.of(self.world, self.kind, record));
+        text::mentions(lowered.joined(values), &query.text)
     }
 
-    /// Whether every word of a query begins a word of what is searched.
-    fn mentions(&self, text: &str, record: &Record) -> bool {
-        let values = self.world.meta.types[self.kind]
-            .searched()
-            .filter_map(|name| shape::value(self.world, self.kind, record, name));
-        let all = values.map(|value| value.to_lowercase()).collect::<Vec<_>>().join(" ");
-        let mut wanted = words(text).peekable();
-        all.contains(text)
-            || (wanted.peek().is_some() && wanted.all(|wanted| words(&all).any(|word| word.starts_with(wanted))))
-    }
-
-    fn passes(&self, filter: &Filter, record: &Record) -> bool {
+    fn passes(&self, filter: &Filter, record: &Record, lowered: &mut Lowered) -> bool {
         if let Some(to) = filter.linked {
             let from = (self.kind, record.id);
             let linked = |value: &String| {
@@ -265,7 +237,7 @@ impl<'p> Index<'p> {
                 _ => false,
             };
         }
-        let kept = shape::value(self.world, self.kind, record, &filter.name);
+        let kept = filter.reading.of(self.world, self.kind, record);
         let Some(kept) = kept.filter(|kept| !kept.is_empty()) else {
             // A record without the property is not other than a value (dossier 2.7).
             return matches!(filter.operator, Operator::HasNot | Operator::ContainsNot);
@@ -287,43 +259,8 @@ impl<'p> Index<'p> {
             Operator::Gt => against(0).is_some_and(Ordering::is_gt),
             Operator::Gte => against(0).is_some_and(Ordering::is_ge),
             Operator::Between => against(0).is_some_and(Ordering::is_ge) && against(1).is_some_and(Ordering::is_le),
-            Operator::Contains => has_token(&kept, &filter.values[0]),
-            Operator::ContainsNot => !has_token(&kept, &filter.values[0]),
-        }
-    }
-
-    /// By what the query sorts by, else by creation; ids decide between equals.
-    fn order(&self, query: &Query, found: &mut [u64]) {
-        let table = &self.world.tables[self.kind];
-        let record = |id: &u64| self.before.get(id).copied().unwrap_or_else(|| table.records.get(id));
-        let created = |id: &u64| record(id).map_or(0, |record| record.created);
-        let Some((name, down)) = &query.sort else {
-            found.sort_by_cached_key(|id| (created(id), *id));
-            return;
-        };
-        if name == "hs_object_id" {
-            found.sort_unstable();
-        } else if name == self.world.meta.types[self.kind].modified || name == "hs_lastmodifieddate" {
-            found.sort_by_cached_key(|id| (record(id).map_or(0, |record| record.modified), *id));
-        } else {
-            let kind = self.world.meta.definitions[self.kind].living(name).map(|property| property.kind.as_str());
-            // What is no number has the same rank and its text decides; records without a value are the least.
-            let key = |id: &u64| {
-                let value = record(id).and_then(|record| shape::value(self.world, self.kind, record, name));
-                let value = value.map(|value| value.to_lowercase()).unwrap_or_default();
-                let (rank, text) = match kind {
-                    Some("number") => (number(&value), String::new()),
-                    Some("date" | "datetime") => (instant(&value).map(|at| at as f64), String::new()),
-                    _ => (None, value),
-                };
-                (rank.unwrap_or(f64::NEG_INFINITY), text, *id)
-            };
-            let mut keys: Vec<(f64, String, u64)> = found.iter().map(key).collect();
-            keys.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (&a.1, a.2).cmp(&(&b.1, b.2))));
-            found.iter_mut().zip(keys).for_each(|(place, (_, _, id))| *place = id);
-        }
-        if *down {
-            found.reverse();
+            Operator::Contains => text::has_token(lowered.only(&kept), &filter.values[0]),
+            Operator::ContainsNot => !text::has_token(lowered.only(&kept), &filter.values[0]),
         }
     }
 }
@@ -344,19 +281,4 @@ enum Narrow {
     Modified(Bound<(i64, u64)>, Bound<(i64, u64)>, bool),
     /// Only ids from here on.
     From(u64),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_words_and_a_star_is_anything() {
-        assert!(has_token("Ann@Kestrel.example", "kestrel"));
-        assert!(has_token("Ann@Kestrel.example", "*@kestrel.*"));
-        assert!(has_token("Harbour Logistics Ltd", "log*"));
-        assert!(!has_token("Harbour Logistics Ltd", "log"));
-        assert!(!has_token("Harbour", ""));
-        assert!(glob("abcbd", "a*b*d") && !glob("abc", "a*d") && glob("", "*"));
-    }
 }

@@ -28,54 +28,75 @@ pub(super) struct Wanted {
 
 /// The value of a property, reckoned ones included.
 pub(super) fn value<'r>(world: &World, kind: usize, record: &'r Record, name: &str) -> Option<Cow<'r, str>> {
-    let place = world.meta.definitions[kind].place(name);
-    if let Some(value) = place.and_then(|place| record.get(place)) {
-        return Some(Cow::Borrowed(value));
-    }
-    reckoned(world, kind, record, name).map(Cow::Owned)
+    reading(world, kind, name).of(world, kind, record)
 }
 
-fn reckoned(world: &World, kind: usize, record: &Record, name: &str) -> Option<String> {
+/// How a value follows from what else is known of a record.
+type Reckoning = fn(&World, usize, &Record) -> Option<String>;
+
+/// Where the values of a property come from: found once, for the records of a type.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    place: Option<u16>,
+    reckoning: Option<Reckoning>,
+}
+
+/// Where the values of a property come from.
+pub(super) fn reading(world: &World, kind: usize, name: &str) -> Reading {
+    Reading { place: world.meta.definitions[kind].place(name), reckoning: reckoning(world, kind, name) }
+}
+
+impl Reading {
+    /// The value of one record.
+    pub(super) fn of<'r>(&self, world: &World, kind: usize, record: &'r Record) -> Option<Cow<'r, str>> {
+        match self.place.and_then(|place| record.get(place)) {
+            Some(value) => Some(Cow::Borrowed(value)),
+            None => self.reckoning?(world, kind, record).map(Cow::Owned),
+        }
+    }
+}
+
+fn reckoning(world: &World, kind: usize, name: &str) -> Option<Reckoning> {
     let of = &world.meta.types[kind];
-    let count = |to: usize| world.linked((kind, record.id), to).count().to_string();
-    match name {
-        "hs_object_id" => Some(record.id.to_string()),
-        _ if name == of.created => Some(iso(record.created)),
-        _ if name == of.modified => Some(iso(record.modified)),
-        "hs_createdate" if kind == DEALS => Some(iso(record.created)),
-        "hs_lastmodifieddate" => Some(iso(record.modified)),
-        "hs_object_source" => Some(record.made_by.kind().to_owned()),
-        "hs_object_source_id" => Some(record.made_by.id()),
-        "hs_created_by_user_id" | "hs_object_source_user_id" => match record.made_by {
-            Source::Person(user) => Some(user.to_string()),
-            _ => None,
-        },
-        "hs_updated_by_user_id" => match record.changed_by {
-            Source::Person(user) => Some(user.to_string()),
-            _ => None,
-        },
-        "hs_merged_object_ids" if !record.merged().is_empty() => {
+    let reckoning: Reckoning = match name {
+        "hs_object_id" => |_, _, record| Some(record.id.to_string()),
+        _ if name == of.created => |_, _, record| Some(iso(record.created)),
+        _ if name == of.modified => |_, _, record| Some(iso(record.modified)),
+        "hs_createdate" if kind == DEALS => |_, _, record| Some(iso(record.created)),
+        "hs_lastmodifieddate" => |_, _, record| Some(iso(record.modified)),
+        "hs_object_source" => |_, _, record| Some(record.made_by.kind().to_owned()),
+        "hs_object_source_id" => |_, _, record| Some(record.made_by.id()),
+        "hs_created_by_user_id" | "hs_object_source_user_id" => |_, _, record| record.made_by.user(),
+        "hs_updated_by_user_id" => |_, _, record| record.changed_by.user(),
+        "hs_merged_object_ids" => |_, _, record| {
             let ids: Vec<String> = record.merged().iter().map(u64::to_string).collect();
-            Some(ids.join(";"))
+            (!ids.is_empty()).then(|| ids.join(";"))
+        },
+        "associatedcompanyid" if kind == CONTACTS => primary,
+        "hs_primary_associated_company" if kind == DEALS => primary,
+        "num_associated_contacts" if kind == COMPANIES || kind == DEALS => {
+            |world, kind, record| Some(world.linked((kind, record.id), CONTACTS).count().to_string())
         }
-        "associatedcompanyid" if kind == CONTACTS => {
-            world.primary((kind, record.id)).map(|company| company.to_string())
+        "num_associated_deals" if kind == COMPANIES || kind == CONTACTS => {
+            |world, kind, record| Some(world.linked((kind, record.id), DEALS).count().to_string())
         }
-        "hs_primary_associated_company" if kind == DEALS => {
-            world.primary((kind, record.id)).map(|company| company.to_string())
-        }
-        "num_associated_contacts" if kind == COMPANIES || kind == DEALS => Some(count(CONTACTS)),
-        "num_associated_deals" if kind == COMPANIES || kind == CONTACTS => Some(count(DEALS)),
-        "hs_email_domain" if kind == CONTACTS => {
+        "hs_email_domain" if kind == CONTACTS => |world, kind, record| {
             let email = value(world, kind, record, "email")?;
             email.rsplit_once('@').map(|(_, domain)| domain.to_owned())
+        },
+        "hs_deal_stage_probability" => {
+            |world, kind, record| stage(world, kind, record)?.probability().map(str::to_owned)
         }
-        "hs_deal_stage_probability" => stage(world, kind, record)?.probability().map(str::to_owned),
-        "hs_is_closed" => closed(world, kind, record, |_| true),
-        "hs_is_closed_won" => closed(world, kind, record, |probability| probability > 0.5),
-        "hs_is_closed_lost" => closed(world, kind, record, |probability| probability < 0.5),
-        _ => None,
-    }
+        "hs_is_closed" => |world, kind, record| closed(world, kind, record, |_| true),
+        "hs_is_closed_won" => |world, kind, record| closed(world, kind, record, |probability| probability > 0.5),
+        "hs_is_closed_lost" => |world, kind, record| closed(world, kind, record, |probability| probability < 0.5),
+        _ => return None,
+    };
+    Some(reckoning)
+}
+
+fn primary(world: &World, kind: usize, record: &Record) -> Option<String> {
+    world.primary((kind, record.id)).map(|company| company.to_string())
 }
 
 fn stage<'w>(world: &'w World, kind: usize, record: &Record) -> Option<&'w Stage> {

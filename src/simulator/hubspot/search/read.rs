@@ -3,9 +3,10 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::refusal::Refusal;
-use super::super::shape::Wanted;
+use super::super::shape::{self, Wanted};
 use super::super::stamps::instant;
 use super::super::world::World;
+use super::page::{Kind, Order};
 use super::{Filter, Operator, Query, Sense};
 
 /// Results that a query can reach.
@@ -73,7 +74,9 @@ pub(super) fn query(world: &World, kind: usize, body: &Map<String, Json>) -> Res
     };
     let names = list(body, "properties")?.iter().filter_map(|name| name.as_str().map(str::to_owned));
     let wanted = Wanted { properties: names.collect(), ..Wanted::default() };
-    Ok(Query { groups, sort: sort(world, kind, list(body, "sorts")?)?, text, limit, after, wanted })
+    let (order, down) = order(world, kind, list(body, "sorts")?)?;
+    let searched = world.meta.types[kind].searched().map(|name| shape::reading(world, kind, name)).collect();
+    Ok(Query { groups, order, down, text, searched, limit, after, wanted })
 }
 
 fn unknown(name: &str) -> Refusal {
@@ -85,12 +88,13 @@ fn unknown(name: &str) -> Refusal {
     refusal
 }
 
-fn sort(world: &World, kind: usize, sorts: &[Json]) -> Result<Option<(String, bool)>, Refusal> {
+/// What the records are sorted by, else by creation, and whether the last come first.
+fn order(world: &World, kind: usize, sorts: &[Json]) -> Result<(Order, bool), Refusal> {
     if sorts.len() > 1 {
         return Err(Refusal::invalid("Only one sort is supported"));
     }
     let (name, down) = match sorts.first() {
-        None => return Ok(None),
+        None => return Ok((Order::Created, false)),
         Some(Json::String(name)) => match name.strip_prefix('-') {
             Some(name) => (name.to_owned(), true),
             None => (name.clone(), false),
@@ -105,10 +109,15 @@ fn sort(world: &World, kind: usize, sorts: &[Json]) -> Result<Option<(String, bo
             }
         }
     };
-    if world.meta.definitions[kind].living(&name).is_none() {
-        return Err(unknown(&name));
-    }
-    Ok(Some((name, down)))
+    let property = world.meta.definitions[kind].living(&name).ok_or_else(|| unknown(&name))?;
+    let of = &world.meta.types[kind];
+    let order = match name.as_str() {
+        "hs_object_id" => Order::Id,
+        name if name == of.created => Order::Created,
+        name if name == of.modified || name == "hs_lastmodifieddate" => Order::Modified,
+        name => Order::Value(shape::reading(world, kind, name), Kind::of(property)),
+    };
+    Ok((order, down))
 }
 
 fn filters(world: &World, kind: usize, given: &[Json]) -> Result<Vec<Filter>, Refusal> {
@@ -184,5 +193,6 @@ fn one_filter(world: &World, kind: usize, given: &Json) -> Result<Filter, Refusa
         Sense::Number => Err(Refusal::invalid(format!("{raw} is not a valid value of {name}"))),
     });
     let values = values.collect::<Result<_, _>>()?;
-    Ok(Filter { name, linked, sense, operator, values })
+    let reading = shape::reading(world, kind, &name);
+    Ok(Filter { name, linked, reading, sense, operator, values })
 }
