@@ -7,6 +7,7 @@ use super::convert::convert;
 use super::ids::Id;
 use super::org::Org;
 use super::packed::Value;
+use super::rollups;
 use super::rows::system_value;
 use super::rules::Rules;
 use super::schema::{Object, object_named};
@@ -60,6 +61,28 @@ pub(super) fn moved(org: &mut Org, body: &Json) -> Result<Reply, Reply> {
     let wanted: InstanceBody = serde_json::from_value(body.clone()).map_err(|error| invalid(&error.to_string()))?;
     org.small.instance = wanted.url;
     org.touch();
+    Ok(Reply::json(200, &json!({ "ok": true })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecalculationBody {
+    object: String,
+    id: Option<String>,
+}
+
+/// Recalculates the roll-ups of one record, or of all of an object's.
+pub(super) fn recalculated(org: &mut Org, body: &Json) -> Result<Reply, Reply> {
+    let wanted: RecalculationBody =
+        serde_json::from_value(body.clone()).map_err(|error| invalid(&error.to_string()))?;
+    let object = object_named(&wanted.object).filter(|object| rollups::has_any(object.name));
+    let object = object.ok_or_else(|| invalid("there is no such object, or it has no roll-ups"))?;
+    let ids: Vec<Id> = match &wanted.id {
+        Some(id) => vec![org.world.living(object, id).map_err(|error| Reply::refused(&error))?.id],
+        None => org.world.tables.get(object.name).into_iter().flat_map(|table| table.records.keys().copied()).collect(),
+    };
+    let now = org.now();
+    ids.iter().for_each(|id| rollups::recalculate(&mut org.world, object, id, now));
     Ok(Reply::json(200, &json!({ "ok": true })))
 }
 

@@ -18,6 +18,7 @@ mod replication;
 mod reply;
 mod request;
 mod rest;
+mod rollups;
 mod rows;
 mod rules;
 mod schema;
@@ -234,6 +235,7 @@ impl Commanded for Org {
         match path {
             "/field-security" => Some(control::secured(self, body)),
             "/instance" => Some(control::moved(self, body)),
+            "/rollups" => Some(control::recalculated(self, body)),
             "/rules" => Some(control::ruled(self, body)),
             "/transactions" => Some(transactions::begun(self, body)),
             _ => None,

@@ -312,7 +312,7 @@ impl Org {
     /// Rules or transactions have changed: the world goes by them.
     pub(super) fn set_up(&mut self) {
         self.world.rules = self.small.rules.clone();
-        self.world.locked = transactions::locked(&self.small.open);
+        self.world.locked = transactions::locked(&self.world, &self.small.open);
         self.touch();
     }
 

@@ -69,7 +69,10 @@ impl<'w> Rows<'w> {
                 }
                 Column::Own(field) => {
                     let _ = write!(out, ",\"{}\":", field.name);
-                    value(out, record, field);
+                    match field.rollup {
+                        Some(rollup) => out.push_str(&self.world.totals.shown(rollup, &record.id)),
+                        None => value(out, record, field),
+                    }
                 }
                 Column::Parent { relationship, field, object, columns } => {
                     let _ = write!(out, ",\"{relationship}\":");

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::ids::Id;
+use super::rollups::{self, Rollup};
 
 /// Field that integrations may use as external id.
 const EXTERNAL_ID: &str = "Crosstie_Id__c";
@@ -86,6 +87,8 @@ pub(super) struct Field {
     pub relationship: Option<String>,
     /// Where a calculated field gets its value: `Account__r.Name`.
     pub formula: Option<String>,
+    /// What a roll-up summary field sums up.
+    pub rollup: Option<&'static Rollup>,
 }
 
 /// The org's objects as describes tell of them. `Project__c` is what an admin may have added.
@@ -187,8 +190,9 @@ fn object(keys: &mut HashMap<String, u16>, name: &'static str, recorded: &str) -
     if !OF_THE_ORG.contains(&name) {
         described.push(external_id_field());
     }
+    described.extend(rollups::described(name));
     let described: Vec<Json> = described.into_iter().map(|field| with_defaults(&defaults, field)).collect();
-    let fields: Vec<Field> = described.iter().map(|field| read_field(keys, field)).collect();
+    let fields: Vec<Field> = described.iter().map(|field| read_field(keys, name, field)).collect();
     let prefix = member("keyPrefix").as_str().unwrap_or_default().to_owned();
     let record_types: Vec<RecordType> = serde_json::from_value(member("recordTypes")).unwrap_or_default();
     let mut describe = member("objectInfo");
@@ -283,7 +287,7 @@ fn external_id_field() -> Json {
     })
 }
 
-fn read_field(keys: &mut HashMap<String, u16>, field: &Json) -> Field {
+fn read_field(keys: &mut HashMap<String, u16>, object: &str, field: &Json) -> Field {
     let text = |name: &str| field.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     let flag = |name: &str| field.get(name).and_then(Json::as_bool).unwrap_or_default();
     let list = |name: &str| field.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
@@ -318,5 +322,6 @@ fn read_field(keys: &mut HashMap<String, u16>, field: &Json) -> Field {
         reference_to: list("referenceTo").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         relationship: field.get("relationshipName").and_then(Json::as_str).map(str::to_owned),
         formula: field.get("calculatedFormula").and_then(Json::as_str).map(str::to_owned),
+        rollup: rollups::of(object, &text("name")),
     }
 }

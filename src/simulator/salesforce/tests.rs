@@ -10,6 +10,7 @@ mod garbage;
 mod oauth;
 mod properties;
 mod queries;
+mod rollups;
 mod writes;
 
 use std::sync::Arc;

@@ -7,9 +7,10 @@ use serde_json::{Map, Value as Json, json};
 use super::control::colleague;
 use super::ids::Id;
 use super::org::Org;
+use super::rollups;
 use super::schema::object_named;
 use super::validate::RecordError;
-use super::world::{By, whole_second};
+use super::world::{By, World, whole_second};
 use crate::simulator::commands::{invalid, rfc3339};
 use crate::simulator::reply::Reply;
 
@@ -39,10 +40,13 @@ struct OpenBody {
 }
 
 impl Open {
-    /// The rows that nobody else may write: the record, and the account that it belongs to.
-    fn locks(&self) -> impl Iterator<Item = Id> {
+    /// The rows that nobody else may write: the record, the account that it is to belong to, and the parents whose roll-ups
+    /// it changes.
+    fn locks(&self, world: &World) -> Vec<Id> {
         let account = self.fields.get("AccountId").and_then(Json::as_str).and_then(Id::parse);
-        self.id.into_iter().chain(account)
+        let record = object_named(&self.object).zip(self.id).and_then(|(object, id)| world.at(object, &id));
+        let parents = record.into_iter().flat_map(|record| rollups::parents(&self.object, record));
+        self.id.into_iter().chain(account).chain(parents).collect()
     }
 }
 
@@ -82,8 +86,8 @@ pub(super) fn commit_due(org: &mut Org) {
 }
 
 /// The rows that open transactions lock.
-pub(super) fn locked(open: &[Open]) -> Vec<Id> {
-    open.iter().flat_map(Open::locks).collect()
+pub(super) fn locked(world: &World, open: &[Open]) -> Vec<Id> {
+    open.iter().flat_map(|open| open.locks(world)).collect()
 }
 
 /// Refuses to write a row that is locked: the real one waits ten seconds before it says so.

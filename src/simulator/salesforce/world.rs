@@ -10,6 +10,7 @@ use super::derive::derive;
 use super::files;
 use super::ids::{self, Id};
 use super::packed::{Packed, Value};
+use super::rollups::{self, Change, Totals};
 use super::rules::{self, Rules};
 use super::schema::{Object, object_named};
 use super::security::FieldSecurity;
@@ -60,6 +61,8 @@ pub(super) struct World {
     pub rules: Rules,
     /// Rows that open transactions hold.
     pub locked: Vec<Id>,
+    /// What roll-up summary fields show.
+    pub totals: Totals,
     /// The bytes of files.
     contents: HashMap<Id, Arc<[u8]>>,
     /// What has changed since the journal was written: lines to append.
@@ -222,7 +225,8 @@ impl World {
         }
         let fields = validate::fields(self, object, given, Some(&changed.id), &by.security)?;
         self.refuse_duplicates(object, &fields, Some(&changed.id))?;
-        refuse_locked(&self.locked, account_of(&fields).chain([changed.id]))?;
+        let parents = rollups::parents(object.name, before);
+        refuse_locked(&self.locked, account_of(&fields).chain(parents).chain([changed.id]))?;
         let at = whole_second(by.at);
         let mut held = changed.fields.unpacked();
         for (name, value) in &fields {
@@ -253,8 +257,9 @@ impl World {
             let message = format!("entity type cannot be deleted: {}", object.name);
             return Err(RecordError::new("CANNOT_DELETE_ENTITY", message));
         }
-        let id = self.living(object, id)?.id;
-        refuse_locked(&self.locked, [id])?;
+        let record = self.living(object, id)?;
+        refuse_locked(&self.locked, rollups::parents(object.name, record).chain([record.id]))?;
+        let id = record.id;
         for (child, child_id) in self.children(object, &id) {
             self.set_deleted(child, &child_id, Some(id), by);
         }
@@ -340,7 +345,12 @@ impl World {
 
     /// Puts a record without noting it as unwritten; tells what stood there before.
     pub(super) fn restore(&mut self, object: &'static str, record: Record) -> Option<Record> {
-        self.tables.entry(object).or_default().put(object, record)
+        let table = self.tables.entry(object).or_default();
+        if let Some(before) = table.records.get(&record.id) {
+            self.totals.follow(object, before, Change::Goes);
+        }
+        self.totals.follow(object, &record, Change::Comes);
+        table.put(object, record)
     }
 
     /// Keeps the bytes of a record that was just made.
@@ -368,7 +378,9 @@ impl World {
     /// Forgets a record.
     pub(super) fn remove(&mut self, object: &'static str, id: &Id) -> Option<Record> {
         self.contents.remove(id);
-        self.tables.get_mut(object)?.remove(object, id)
+        let before = self.tables.get_mut(object)?.remove(object, id)?;
+        self.totals.follow(object, &before, Change::Goes);
+        Some(before)
     }
 
     /// The record of an id, unless it is in the bin.

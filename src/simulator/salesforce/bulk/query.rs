@@ -115,6 +115,9 @@ fn value(world: &World, record: &Record, accessor: &Accessor) -> String {
         }
     }
     let field = accessor.field;
+    if let Some(rollup) = field.rollup {
+        return world.totals.shown(rollup, &record.id);
+    }
     let text = match system_value(record, &field.name) {
         Some(Json::String(text)) => text,
         Some(Json::Null) => String::new(),

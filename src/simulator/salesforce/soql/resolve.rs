@@ -80,7 +80,10 @@ impl Accessor {
                 None => return Held::Null,
             }
         }
-        let held = held(record, self.field);
+        let held = match self.field.rollup {
+            Some(rollup) => Held::Number(world.totals.number(rollup, &record.id)),
+            None => held(record, self.field),
+        };
         match self.function {
             Some(part) => part.of(held),
             None => held,

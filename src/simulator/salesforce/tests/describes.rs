@@ -26,7 +26,7 @@ fn whole(defaults: &Json, field: &Json) -> Json {
 }
 
 #[tokio::test]
-async fn each_describe_is_the_recorded_one_and_the_external_id() {
+async fn each_describe_is_the_recorded_one_and_the_orgs_own_fields() {
     let org = served(&small()).await;
     let token = org.token().await;
     for (object, text) in RECORDED {
@@ -35,9 +35,17 @@ async fn each_describe_is_the_recorded_one_and_the_external_id() {
         assert_eq!(status, 200);
 
         let mut fields = answer["fields"].as_array().cloned().expect("fields");
-        let own = fields.iter().position(|field| field["name"] == "Crosstie_Id__c").map(|place| fields.remove(place));
-        assert_eq!(own.is_some(), object != "User");
-        assert!(own.is_none_or(|own| own["unique"] == true && own["externalId"] == true && own["length"] == 255));
+        let own: Vec<Json> = fields.extract_if(.., |field| field["custom"] == true).collect();
+        let named: Vec<&str> = own.iter().filter_map(|field| field["name"].as_str()).collect();
+        let added: &[&str] = match object {
+            "Account" => &["Crosstie_Id__c", "Opportunity_Count__c", "Opportunity_Amount__c"],
+            "User" => &[],
+            _ => &["Crosstie_Id__c"],
+        };
+        assert_eq!(named, added, "{object}: what was not recorded is the org's own");
+        if let Some(key) = own.first() {
+            assert!(key["unique"] == true && key["externalId"] == true && key["length"] == 255);
+        }
         let wanted: Vec<Json> = recorded["fields"]
             .as_array()
             .expect("recorded fields")
