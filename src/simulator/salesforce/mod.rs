@@ -12,6 +12,7 @@ mod oauth;
 mod org;
 mod packed;
 mod page;
+mod picklists;
 mod query;
 mod records;
 mod replication;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
 use super::schema::{OBJECTS, Object, object_named};
-use super::{bulk, collections, composite, query, records, replication};
+use super::{bulk, collections, composite, picklists, query, records, replication};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
@@ -62,6 +62,11 @@ pub(super) fn route(org: &mut Org, asked: &Asked, version: &str, parts: &[&str],
         (_, ["composite", "sobjects", rest @ ..]) => collections::answer(org, asked, &method, rest, user),
         ("GET", ["composite"]) => Reply::json(200, &composite_resources(version)),
         (_, ["composite", rest @ ..]) => composite::answer(org, asked, version, &method, rest, user),
+        ("GET", ["ui-api", "object-info", name, "picklist-values", kind, rest @ ..]) if rest.len() < 2 => {
+            let hidden = &org.security_of(user).hidden;
+            let of = |object| picklists::answer(object, kind, rest.first().copied(), version, hidden);
+            object_named(name).map_or_else(not_found, of)
+        }
         (_, ["sobjects", name, rest @ ..]) => match object_named(name) {
             Some(object) => of_object(org, asked, version, &method, object, rest, user),
             None => not_found(),
@@ -129,7 +134,7 @@ pub(super) fn version_number(text: &str) -> Option<u32> {
 }
 
 fn resources(asked: &Asked, version: &str, user: &str) -> Json {
-    let names = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"];
+    let names = ["sobjects", "query", "queryAll", "limits", "composite", "jobs", "ui-api"];
     let mut resources: Map<String, Json> =
         names.iter().map(|name| ((*name).to_owned(), json!(format!("/services/data/{version}/{name}")))).collect();
     let identity = format!("{}/id/{}/{user}", asked.origin(), super::oauth::ORG_ID);

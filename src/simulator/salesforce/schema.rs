@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::ids::Id;
+use super::picklists::MASTER;
 use super::rollups::{self, Rollup};
 
 /// Field that integrations may use as external id.
@@ -87,6 +90,10 @@ pub(super) struct Field {
     pub relationship: Option<String>,
     /// Where a calculated field gets its value: `Account__r.Name`.
     pub formula: Option<String>,
+    /// The picklist whose value says which of this one's are possible.
+    pub controller: Option<String>,
+    /// For each option the bits of the controlling options that allow it (dossier 7.2).
+    pub valid_for: Vec<Vec<u8>>,
     /// What a roll-up summary field sums up.
     pub rollup: Option<&'static Rollup>,
 }
@@ -233,7 +240,7 @@ fn kinds(object: &str, own: &[RecordType]) -> Vec<Json> {
         .iter()
         .enumerate()
         .map(|(place, own)| kind(&own.name, &own.developer_name, &own.record_type_id, false, place == 0));
-    own_kinds.chain([kind("Master", "Master", "012000000000000AAA", true, own.is_empty())]).collect()
+    own_kinds.chain([kind("Master", "Master", MASTER, true, own.is_empty())]).collect()
 }
 
 /// What the custom object adds to accounts.
@@ -322,6 +329,13 @@ fn read_field(keys: &mut HashMap<String, u16>, object: &str, field: &Json) -> Fi
         reference_to: list("referenceTo").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         relationship: field.get("relationshipName").and_then(Json::as_str).map(str::to_owned),
         formula: field.get("calculatedFormula").and_then(Json::as_str).map(str::to_owned),
+        controller: field.get("controllerName").and_then(Json::as_str).map(str::to_owned),
+        valid_for: list("picklistValues").iter().map(|option| bits(option.get("validFor"))).collect(),
         rollup: rollups::of(object, &text("name")),
     }
+}
+
+fn bits(valid_for: Option<&Json>) -> Vec<u8> {
+    let coded = valid_for.and_then(Json::as_str).unwrap_or_default();
+    STANDARD.decode(coded).expect("the describes' bits are base64")
 }

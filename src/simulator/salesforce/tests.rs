@@ -8,6 +8,7 @@ mod describes;
 mod files;
 mod garbage;
 mod oauth;
+mod picklists;
 mod properties;
 mod queries;
 mod rollups;

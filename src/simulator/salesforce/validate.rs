@@ -27,7 +27,7 @@ impl RecordError {
         RecordError { code, message: message.into(), fields: Vec::new(), duplicates: None }
     }
 
-    fn of(code: &'static str, message: impl Into<String>, field: &str) -> Self {
+    pub(super) fn of(code: &'static str, message: impl Into<String>, field: &str) -> Self {
         RecordError { fields: vec![field.to_owned()], ..Self::new(code, message) }
     }
 

@@ -10,6 +10,7 @@ use super::derive::derive;
 use super::files;
 use super::ids::{self, Id};
 use super::packed::{Packed, Value};
+use super::picklists;
 use super::rollups::{self, Change, Totals};
 use super::rules::{self, Rules};
 use super::schema::{Object, object_named};
@@ -187,6 +188,7 @@ impl World {
         let named = fields.clone();
         add_defaults(object, &mut fields, by);
         validate::record_type(object, &fields, &named)?;
+        picklists::check(object, &fields, &named)?;
         self.refuse_duplicates(object, &fields, None)?;
         refuse_locked(&self.locked, account_of(&fields))?;
         derive(object, &mut fields, given);
@@ -240,6 +242,7 @@ impl World {
             }
         }
         validate::record_type(object, &held, &fields)?;
+        picklists::check(object, &held, &fields)?;
         derive(object, &mut held, given);
         changed.fields = Packed::new(&held);
         changed.modified = at;
