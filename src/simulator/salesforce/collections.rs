@@ -118,7 +118,7 @@ fn upsert(org: &mut Org, asked: &Asked, object: &'static Object, field: &str, us
             let message = format!("Duplicate external id specified: {own}");
             return Err(RecordError::new("DUPLICATE_VALUE", message));
         }
-        match world.by_unique(object, &field.name, &own).map(|record| record.id) {
+        match world.by_key(object, field, &own)? {
             Some(id) => world.update(object, &id, record, &by).map(|id| (id, Some(false))),
             None if field.name == "Id" => Err(RecordError::not_found()),
             None => world.create(object, record, &by).map(|id| (id, Some(true))),

@@ -106,7 +106,7 @@ pub(super) fn edited(org: &mut Org, wanted: &Edit) -> Result<Reply, Reply> {
         ("edit", None) => org.world.create(object, &wanted.fields, &by),
         ("delete", Some(id)) => org.world.delete(object, id, &by),
         ("undelete", Some(id)) => org.world.undelete(object, id, &by),
-        ("purge", Some(id)) => org.world.purge(object, id),
+        ("purge", Some(id)) => org.world.purge(object, id, &by),
         ("merge", Some(id)) => match &into {
             Some(into) => org.world.merge(object, id, into, &wanted.fields, &by),
             None => Err(RecordError::new("MISSING_ARGUMENT", "mergeInto is missing")),

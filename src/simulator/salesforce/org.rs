@@ -99,6 +99,8 @@ pub(super) struct Small {
     pub used_today: u64,
     /// Last serials given out, so that the id of a purged record never comes again.
     pub serials: BTreeMap<String, u64>,
+    /// When records of an object were last removed for good before their time.
+    pub purged: BTreeMap<String, i64>,
     /// What people do not see or may not change, by their id.
     pub security: BTreeMap<String, FieldSecurity>,
     pub rules: Rules,
@@ -229,6 +231,10 @@ impl Org {
     pub(super) fn keep(&mut self) -> std::io::Result<()> {
         let mut lines = self.world.take_unwritten();
         lines.extend(self.jobs.take_unwritten());
+        if self.small.purged != self.world.purged {
+            self.small.purged.clone_from(&self.world.purged);
+            self.small_is_written = false;
+        }
         if !self.small_is_written {
             lines.push(json!({ "small": self.small }).to_string());
         } else if !self.count_is_written {
@@ -311,7 +317,7 @@ impl Org {
 
     /// Rules or transactions have changed: the world goes by them.
     pub(super) fn set_up(&mut self) {
-        self.world.rules = self.small.rules.clone();
+        self.world.set_rules(self.small.rules.clone());
         self.world.locked = transactions::locked(&self.world, &self.small.open);
         self.touch();
     }
@@ -349,6 +355,7 @@ impl Org {
         } else if let Some(small) = entry.get_mut("small") {
             self.small = serde_json::from_value(small.take()).unwrap_or_default();
             self.set_up();
+            self.world.purged.clone_from(&self.small.purged);
             for (name, serial) in &self.small.serials {
                 if let Some(object) = object_named(name) {
                     self.world.raise_serial(object.name, *serial);
@@ -365,6 +372,7 @@ impl Org {
 
     fn compact(&mut self, path: PathBuf) -> Result<(), SimulatorError> {
         self.small.serials = self.world.serials();
+        self.small.purged.clone_from(&self.world.purged);
         let small = std::iter::once(json!({ "small": self.small }).to_string());
         let records = self.world.tables.iter().flat_map(|(name, table)| {
             let name = *name;

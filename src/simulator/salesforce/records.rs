@@ -152,7 +152,14 @@ fn by_key(
     value: &str,
     user: &str,
 ) -> Reply {
-    let found = org.world.by_unique(object, &field.name, value).map(|record| record.id);
+    let found = match *org.world.all_by_key(object, field, value).as_slice() {
+        [] => None,
+        [id] => Some(id),
+        ref several => {
+            let url = |id: &Id| json!(format!("/services/data/{version}/sobjects/{}/{id}", object.name));
+            return Reply::json(300, &several.iter().map(url).collect());
+        }
+    };
     match (method, found) {
         ("GET", Some(id)) => retrieve(org, asked, version, object, &id, user),
         ("DELETE", Some(id)) => delete(org, object, &id, user),

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::org::Org;
 use super::rest::{parse_stamp, stamp};
 use super::schema::Object;
-use super::world::whole_second;
+use super::world::{Record, whole_second};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
@@ -16,6 +16,9 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Days that a window may begin before now.
 const DELETED_REACH_DAYS: i64 = 15;
 const UPDATED_REACH_DAYS: i64 = 30;
+
+/// Ids of one answer.
+const MOST_IDS: usize = 600_000;
 
 /// Answers `updated`, or `deleted`.
 pub(super) fn answer(org: &Org, asked: &Asked, object: &'static Object, deleted: bool) -> Reply {
@@ -39,11 +42,18 @@ pub(super) fn answer(org: &Org, asked: &Asked, object: &'static Object, deleted:
     // What an open transaction commits bears the stamp of its begin.
     let covered = org.small.open.iter().map(|open| whole_second(open.began)).fold(covered, i64::min);
     let found = org.world.tables.get(object.name).into_iter().flat_map(|table| table.stamped(start, end - 1));
-    let found = found.filter(|record| record.deleted == deleted);
+    let found: Vec<&Record> = found.filter(|record| record.deleted == deleted).collect();
+    if let Some(refused) = too_many(found.len()) {
+        return refused;
+    }
+    let found = found.into_iter();
     if deleted {
         let records: Vec<Json> =
             found.map(|record| json!({ "id": record.id, "deletedDate": stamp(record.stamp) })).collect();
         let earliest = org.now() - DELETED_REACH_DAYS * DAY_MS;
+        // What was removed for good before its time is not told: only what came after it is told whole.
+        let purged = org.world.purged.get(object.name).map(|at| at + MINUTE_MS - 1);
+        let earliest = purged.map_or(earliest, |purged| earliest.max(purged));
         Reply::json(
             200,
             &json!({ "deletedRecords": records, "earliestDateAvailable": stamp(earliest.div_euclid(MINUTE_MS) * MINUTE_MS),
@@ -52,5 +62,23 @@ pub(super) fn answer(org: &Org, asked: &Asked, object: &'static Object, deleted:
     } else {
         let ids: Vec<&str> = found.map(|record| &*record.id).collect();
         Reply::json(200, &json!({ "ids": ids, "latestDateCovered": stamp(covered) }))
+    }
+}
+
+/// The refusal of an answer with more ids than one may have.
+fn too_many(ids: usize) -> Option<Reply> {
+    let message = format!("exceeded {MOST_IDS} ids: ask for a shorter time");
+    (ids > MOST_IDS).then(|| Reply::error(400, "EXCEEDED_ID_LIMIT", &message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_at_most_600_000_ids() {
+        assert!(too_many(600_000).is_none());
+        let refused = too_many(600_001).expect("a refusal");
+        assert!(refused.status == 400 && refused.body.contains("EXCEEDED_ID_LIMIT"));
     }
 }

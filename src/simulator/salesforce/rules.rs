@@ -2,8 +2,9 @@
 //! duplicate rules, and how much room and time there is (dossier 2.9, 2.11, 9.3).
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
+use super::duplicates::{self, DuplicateRule};
 use super::packed::Packed;
 use super::schema::{Object, object_named};
 use super::soql::{self, SoqlError, Statement};
@@ -45,24 +46,6 @@ pub(super) struct ValidationRule {
     /// The field that the message is shown at.
     #[serde(default)]
     pub field: Option<String>,
-}
-
-/// Refuses a record that equals another one in each of some fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DuplicateRule {
-    pub name: String,
-    pub object: String,
-    pub fields: Vec<String>,
-    pub action: DuplicateAction,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum DuplicateAction {
-    /// Lets a record through that asks for it.
-    Alert,
-    Block,
 }
 
 impl Rules {
@@ -112,12 +95,7 @@ pub(super) fn obey(
             return Err(error);
         }
     }
-    for rule in rules.duplicates.iter().filter(|rule| rule.object.eq_ignore_ascii_case(object.name)) {
-        if rule.action == DuplicateAction::Block || !by.saves_duplicates {
-            refuse_duplicates(world, object, rule, record, before)?;
-        }
-    }
-    Ok(())
+    duplicates::refuse(world, object, record, before, by)
 }
 
 fn holds(world: &World, object: &'static Object, when: &str, record: &Record, now: i64) -> bool {
@@ -127,52 +105,4 @@ fn holds(world: &World, object: &'static Object, when: &str, record: &Record, no
 
 fn condition(object: &str, when: &str) -> Result<Statement, SoqlError> {
     soql::parse(&format!("SELECT Id FROM {object} WHERE {when}"))
-}
-
-/// Refuses a record that a duplicate rule matches with others, where something that the rule looks at is new.
-fn refuse_duplicates(
-    world: &World,
-    object: &'static Object,
-    rule: &DuplicateRule,
-    record: &Record,
-    before: Option<&Record>,
-) -> Result<(), RecordError> {
-    let key = |record: &Record| -> Option<Vec<String>> {
-        let value = |field: &String| {
-            let name = &object.field(field)?.name;
-            record.fields.get(name)?.as_str().map(|text| text.trim().to_lowercase())
-        };
-        rule.fields.iter().map(value).collect()
-    };
-    let Some(own) = key(record).filter(|own| before.and_then(key).as_ref() != Some(own)) else { return Ok(()) };
-    let others = world.tables.get(object.name).into_iter().flat_map(|table| table.records.values());
-    let found: Vec<&Record> =
-        others.filter(|other| other.id != record.id && !other.deleted && key(other).as_ref() == Some(&own)).collect();
-    if found.is_empty() {
-        return Ok(());
-    }
-    let matches: Vec<Json> = found
-        .iter()
-        .map(|other| {
-            let url = format!("/services/data/v62.0/sobjects/{}/{}", object.name, other.id);
-            json!({
-                "additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0,
-                "record": { "attributes": { "type": object.name, "url": url }, "Id": other.id },
-            })
-        })
-        .collect();
-    let message = match rule.action {
-        DuplicateAction::Alert => "Use one of these records?",
-        DuplicateAction::Block => "You can't create a record that is here already.",
-    };
-    let mut error = RecordError::new("DUPLICATES_DETECTED", message);
-    error.duplicates = Some(json!({
-        "allowSave": rule.action == DuplicateAction::Alert, "duplicateRule": rule.name,
-        "duplicateRuleEntityType": object.name, "errorMessage": message,
-        "matchResults": [{
-            "entityType": object.name, "errors": [], "matchEngine": "ExactMatchEngine", "matchRecords": matches,
-            "rule": rule.name, "size": found.len(), "success": true,
-        }],
-    }));
-    Err(error)
 }

@@ -90,6 +90,12 @@ pub(super) struct Field {
     pub relationship: Option<String>,
     /// Where a calculated field gets its value: `Account__r.Name`.
     pub formula: Option<String>,
+    /// A reference whose records are found by their parent without looking at each.
+    pub followed: bool,
+    /// A reference whose parent cannot be deleted (dossier 2.3, `restrictedDelete`).
+    pub restricts: bool,
+    /// The reference to an account that the referred record must share (dossier 2.3, `filteredLookupInfo`).
+    pub filtered_by: Option<String>,
     /// The picklist whose value says which of this one's are possible.
     pub controller: Option<String>,
     /// For each option the bits of the controlling options that allow it (dossier 7.2).
@@ -156,6 +162,13 @@ pub(super) fn object_named(name: &str) -> Option<&'static Object> {
     OBJECTS.iter().find(|object| object.name.eq_ignore_ascii_case(name))
 }
 
+impl Field {
+    /// Whether records are looked for by its value.
+    pub(super) fn is_key(&self) -> bool {
+        self.unique || self.external_id
+    }
+}
+
 impl Object {
     /// The field of this name, in any case.
     pub(super) fn field(&self, name: &str) -> Option<&Field> {
@@ -206,8 +219,8 @@ fn object(keys: &mut HashMap<String, u16>, name: &'static str, recorded: &str) -
     let flag = |name: &str| describe.get(name).and_then(Json::as_bool).unwrap_or_default();
     let (createable, deletable, mergeable) = (flag("createable"), flag("deletable"), flag("mergeable"));
     let mut relationships = recorded.get("childRelationships").cloned().unwrap_or_else(|| json!([]));
-    if let (Some(relationships), "Account") = (relationships.as_array_mut(), name) {
-        relationships.push(projects());
+    if let Some(relationships) = relationships.as_array_mut() {
+        relationships.extend(projects(name));
     }
     let children = read_children(&relationships);
     if let Json::Object(describe) = &mut describe {
@@ -243,12 +256,17 @@ fn kinds(object: &str, own: &[RecordType]) -> Vec<Json> {
     own_kinds.chain([kind("Master", "Master", MASTER, true, own.is_empty())]).collect()
 }
 
-/// What the custom object adds to accounts.
-fn projects() -> Json {
-    json!({
-        "cascadeDelete": false, "childSObject": "Project__c", "deprecatedAndHidden": false, "field": "Account__c",
-        "junctionIdListNames": [], "junctionReferenceTo": [], "relationshipName": "Projects__r", "restrictedDelete": false,
-    })
+/// What the custom object adds to its parents.
+fn projects(parent: &str) -> Option<Json> {
+    let (link, name, restricts) = match parent {
+        "Account" => ("Account__c", "Projects__r", false),
+        "Contact" => ("Sponsor__c", "Sponsored_Projects__r", true),
+        _ => return None,
+    };
+    Some(json!({
+        "cascadeDelete": false, "childSObject": "Project__c", "deprecatedAndHidden": false, "field": link,
+        "junctionIdListNames": [], "junctionReferenceTo": [], "relationshipName": name, "restrictedDelete": restricts,
+    }))
 }
 
 fn read_children(relationships: &Json) -> Vec<Child> {
@@ -300,6 +318,8 @@ fn read_field(keys: &mut HashMap<String, u16>, object: &str, field: &Json) -> Fi
     let list = |name: &str| field.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
     let count = |name: &str| field.get(name).and_then(Json::as_u64).unwrap_or_default();
     let next = u16::try_from(keys.len()).unwrap_or(u16::MAX);
+    let followed = text("name") == "AccountId" || (flag("custom") && text("type") == "reference");
+    let filter = field.get("filteredLookupInfo").and_then(|filter| filter.get("controllingFields")?.get(0)?.as_str());
     Field {
         name: text("name"),
         key: *keys.entry(text("name")).or_insert(next),
@@ -329,6 +349,9 @@ fn read_field(keys: &mut HashMap<String, u16>, object: &str, field: &Json) -> Fi
         reference_to: list("referenceTo").iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
         relationship: field.get("relationshipName").and_then(Json::as_str).map(str::to_owned),
         formula: field.get("calculatedFormula").and_then(Json::as_str).map(str::to_owned),
+        followed,
+        restricts: followed && flag("restrictedDelete"),
+        filtered_by: filter.map(str::to_owned),
         controller: field.get("controllerName").and_then(Json::as_str).map(str::to_owned),
         valid_for: list("picklistValues").iter().map(|option| bits(option.get("validFor"))).collect(),
         rollup: rollups::of(object, &text("name")),

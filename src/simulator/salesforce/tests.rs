@@ -7,6 +7,7 @@ mod control;
 mod describes;
 mod files;
 mod garbage;
+mod keys;
 mod oauth;
 mod picklists;
 mod properties;

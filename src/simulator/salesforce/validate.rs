@@ -161,8 +161,8 @@ fn by_relationship<'o>(
     let key = members.iter().find(|(name, _)| !name.eq_ignore_ascii_case("attributes"));
     let (key, text) = key.and_then(|(key, text)| Some((key, text.as_str()?))).ok_or_else(no_such)?;
     let key = parent.field(key).filter(|field| field.external_id || field.name == "Id").ok_or_else(no_such)?;
-    match world.by_unique(parent, &key.name, text) {
-        Some(found) => Ok((field, json!(found.id))),
+    match world.by_key(parent, key, text)? {
+        Some(found) => Ok((field, json!(found))),
         None => {
             let message =
                 format!("Foreign key external ID: {text} not found for field {} in entity {}", key.name, parent.name);
@@ -196,6 +196,22 @@ pub(super) fn record_type(object: &Object, fields: &Fields, given: &Fields) -> R
         if !values.iter().any(|known| known == text) {
             let message = format!("{name}: bad value for restricted picklist field: {text}");
             return Err(RecordError::of("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, name));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a reference to a record that its filter leaves out, where a request names the reference or what it depends on.
+pub(super) fn lookups(world: &World, object: &Object, fields: &Fields, given: &Fields) -> Result<(), RecordError> {
+    for field in &object.fields {
+        let Some(controlling) = &field.filtered_by else { continue };
+        let text = |name: &str| fields.get(name).and_then(Json::as_str);
+        let Some(referred) = text(&field.name) else { continue };
+        let account = world.find(referred).and_then(|(_, record)| record.fields.get("AccountId")?.as_str());
+        let is_asked = given.contains_key(&field.name) || given.contains_key(controlling);
+        if is_asked && (account.is_none() || account != text(controlling)) {
+            let message = format!("{}: Value does not exist or does not match filter criteria.", field.name);
+            return Err(RecordError::of("FIELD_FILTER_VALIDATION_EXCEPTION", message, &field.name));
         }
     }
     Ok(())

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::derive::derive;
+use super::duplicates::Twins;
 use super::files;
 use super::ids::{self, Id};
 use super::packed::{Packed, Value};
 use super::picklists;
 use super::rollups::{self, Change, Totals};
 use super::rules::{self, Rules};
-use super::schema::{Object, object_named};
+use super::schema::{Field, Object, object_named};
 use super::security::FieldSecurity;
 use super::table::Table;
 use super::transactions::refuse_locked;
@@ -64,6 +65,10 @@ pub(super) struct World {
     pub locked: Vec<Id>,
     /// What roll-up summary fields show.
     pub totals: Totals,
+    /// Which records duplicate rules hold for the same.
+    pub twins: Twins,
+    /// When a record of an object was last removed for good before its time.
+    pub purged: BTreeMap<String, i64>,
     /// The bytes of files.
     contents: HashMap<Id, Arc<[u8]>>,
     /// What has changed since the journal was written: lines to append.
@@ -85,9 +90,6 @@ pub(super) struct By {
     /// Whether duplicates that a rule only warns of are saved (dossier 2.9).
     pub saves_duplicates: bool,
 }
-
-/// Objects whose records go with their account (dossier 7.1).
-const OF_ACCOUNTS: [&str; 2] = ["Contact", "Opportunity"];
 
 impl World {
     /// Marks the present state.
@@ -124,6 +126,18 @@ impl World {
         table.serial = table.serial.max(serial);
     }
 
+    /// Goes by other rules from now on.
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        if !self.twins.are_of(&rules.duplicates) {
+            let mut twins = Twins::of(&rules.duplicates);
+            for (object, table) in &self.tables {
+                table.records.values().for_each(|record| twins.follow(object, record, Change::Comes));
+            }
+            self.twins = twins;
+        }
+        self.rules = rules;
+    }
+
     /// Records that are not in the bin.
     pub(super) fn living_count(&self) -> usize {
         self.tables.values().map(Table::living).sum()
@@ -158,6 +172,31 @@ impl World {
         self.tables.get(object.name)?.by_unique(object.field(field)?.key, value)
     }
 
+    /// The living records with this value of a key field.
+    pub(super) fn all_by_key(&self, object: &Object, field: &Field, value: &str) -> Vec<Id> {
+        if field.name == "Id" {
+            return self.by_unique(object, "Id", value).map(|record| record.id).into_iter().collect();
+        }
+        let found = self.tables.get(object.name).into_iter().flat_map(|table| table.all_by_key(field.key, value));
+        found.filter(|record| !record.deleted).map(|record| record.id).collect()
+    }
+
+    /// The living record with this value of a key field; a value that several have is refused (dossier 2.5).
+    pub(super) fn by_key(&self, object: &Object, field: &Field, value: &str) -> Result<Option<Id>, RecordError> {
+        match self.all_by_key(object, field, value).as_slice() {
+            [] => Ok(None),
+            [id] => Ok(Some(*id)),
+            several => {
+                let message = format!(
+                    "{}: more than one record found for external id field: [{}]",
+                    field.name,
+                    several.iter().map(|id| &**id).collect::<Vec<_>>().join(", ")
+                );
+                Err(RecordError::of("DUPLICATE_EXTERNAL_ID", message, &field.name))
+            }
+        }
+    }
+
     /// Creates a record from the fields of a request.
     pub(super) fn create(
         &mut self,
@@ -189,6 +228,7 @@ impl World {
         add_defaults(object, &mut fields, by);
         validate::record_type(object, &fields, &named)?;
         picklists::check(object, &fields, &named)?;
+        validate::lookups(self, object, &fields, &named)?;
         self.refuse_duplicates(object, &fields, None)?;
         refuse_locked(&self.locked, account_of(&fields))?;
         derive(object, &mut fields, given);
@@ -243,6 +283,7 @@ impl World {
         }
         validate::record_type(object, &held, &fields)?;
         picklists::check(object, &held, &fields)?;
+        validate::lookups(self, object, &held, &fields)?;
         derive(object, &mut held, given);
         changed.fields = Packed::new(&held);
         changed.modified = at;
@@ -254,90 +295,6 @@ impl World {
         Ok(id)
     }
 
-    /// Moves a record to the recycle bin, an account's contacts and opportunities with it (dossier 7.1).
-    pub(super) fn delete(&mut self, object: &'static Object, id: &str, by: &By) -> Result<Id, RecordError> {
-        if !object.deletable {
-            let message = format!("entity type cannot be deleted: {}", object.name);
-            return Err(RecordError::new("CANNOT_DELETE_ENTITY", message));
-        }
-        let record = self.living(object, id)?;
-        refuse_locked(&self.locked, rollups::parents(object.name, record).chain([record.id]))?;
-        let id = record.id;
-        for (child, child_id) in self.children(object, &id) {
-            self.set_deleted(child, &child_id, Some(id), by);
-        }
-        self.set_deleted(object, &id, None, by);
-        Ok(id)
-    }
-
-    /// Takes a record out of the recycle bin again, with what its deletion took along.
-    pub(super) fn undelete(&mut self, object: &'static Object, id: &str, by: &By) -> Result<Id, RecordError> {
-        let record = self.record(object, id).filter(|record| record.deleted).ok_or_else(RecordError::not_found)?;
-        let (id, fields) = (record.id, record.fields.unpacked());
-        self.refuse_duplicates(object, &fields, Some(&id))?;
-        self.set_living(object, &id, by);
-        for (child, child_id) in self.taken_along(&id) {
-            self.set_living(child, &child_id, by);
-        }
-        Ok(id)
-    }
-
-    /// Merges `id` into `into`: the loser is deleted and names its master, its children move over.
-    pub(super) fn merge(
-        &mut self,
-        object: &'static Object,
-        id: &str,
-        into: &str,
-        chosen: &Map<String, Json>,
-        by: &By,
-    ) -> Result<Id, RecordError> {
-        let winner = self.living(object, into)?.id;
-        let loser = self.living(object, id)?.id;
-        if !object.mergeable || winner == loser {
-            return Err(RecordError::new("INVALID_OPERATION", format!("{} cannot be merged so", object.name)));
-        }
-        let before = self.savepoint();
-        let moved = self.children(object, &loser).into_iter().try_for_each(|(child, child_id)| {
-            let given = Map::from_iter([("AccountId".to_owned(), json!(winner))]);
-            self.update(child, &child_id, &given, by).map(drop)
-        });
-        self.set_deleted(object, &loser, None, by);
-        if let Some(mut record) = self.at(object, &loser).cloned() {
-            record.master = Some(winner);
-            self.put(object.name, record);
-        }
-        let done = moved.and_then(|()| self.update(object, &winner, chosen, by));
-        if done.is_err() {
-            self.roll_back(before);
-        }
-        done
-    }
-
-    /// Removes a record for good, as if its time in the bin were over.
-    pub(super) fn purge(&mut self, object: &'static Object, id: &str) -> Result<Id, RecordError> {
-        let id = self.record(object, id).ok_or_else(RecordError::not_found)?.id;
-        let before = self.remove(object.name, &id);
-        self.unwritten.push(json!({ "remove": object.name, "id": id }).to_string());
-        self.undo.push((object.name, id, before));
-        Ok(id)
-    }
-
-    /// Empties the recycle bin of what was deleted before an instant.
-    pub(super) fn purge_deleted_before(&mut self, before: i64) {
-        let old = |record: &&Record| record.deleted && record.stamp < before;
-        let over: Vec<(&'static str, Id)> = self
-            .tables
-            .iter()
-            .flat_map(|(name, table)| table.records.values().filter(old).map(|record| (*name, record.id)))
-            .collect();
-        for (object, id) in over {
-            if let Some(object) = object_named(object) {
-                // It was found a moment ago.
-                let _ = self.purge(object, &id);
-            }
-        }
-    }
-
     /// Puts a record and notes it as unwritten.
     pub(super) fn put(&mut self, object: &'static str, record: Record) {
         self.unwritten.push(record.line(object));
@@ -346,13 +303,22 @@ impl World {
         self.undo.push((object, id, before));
     }
 
+    /// Forgets a record and notes that as unwritten.
+    pub(super) fn erase(&mut self, object: &'static str, id: &Id) {
+        let before = self.remove(object, id);
+        self.unwritten.push(json!({ "remove": object, "id": id }).to_string());
+        self.undo.push((object, *id, before));
+    }
+
     /// Puts a record without noting it as unwritten; tells what stood there before.
     pub(super) fn restore(&mut self, object: &'static str, record: Record) -> Option<Record> {
         let table = self.tables.entry(object).or_default();
         if let Some(before) = table.records.get(&record.id) {
             self.totals.follow(object, before, Change::Goes);
+            self.twins.follow(object, before, Change::Goes);
         }
         self.totals.follow(object, &record, Change::Comes);
+        self.twins.follow(object, &record, Change::Comes);
         table.put(object, record)
     }
 
@@ -383,6 +349,7 @@ impl World {
         self.contents.remove(id);
         let before = self.tables.get_mut(object)?.remove(object, id)?;
         self.totals.follow(object, &before, Change::Goes);
+        self.twins.follow(object, &before, Change::Goes);
         Some(before)
     }
 
@@ -391,21 +358,6 @@ impl World {
         let id = Id::parse(id).ok_or_else(|| RecordError::malformed_id(id))?;
         let record = self.at(object, &id).ok_or_else(RecordError::not_found)?;
         if record.deleted { Err(RecordError::deleted()) } else { Ok(record) }
-    }
-
-    fn set_deleted(&mut self, object: &'static Object, id: &Id, with: Option<Id>, by: &By) {
-        self.change(object, id, by, |record| {
-            record.deleted = true;
-            record.deleted_with = with;
-        });
-    }
-
-    fn set_living(&mut self, object: &'static Object, id: &Id, by: &By) {
-        self.change(object, id, by, |record| {
-            record.deleted = false;
-            record.deleted_with = None;
-            record.master = None;
-        });
     }
 
     /// Changes a record as the org itself does, past what people may write.
@@ -419,33 +371,13 @@ impl World {
         }
     }
 
-    /// The living records that go with an account, or with a document.
-    fn children(&self, object: &Object, id: &Id) -> Vec<(&'static Object, Id)> {
-        match object.name {
-            "Account" => self.below(id, |record| !record.deleted),
-            "ContentDocument" => files::of_document(self, id, |record| !record.deleted),
-            _ => Vec::new(),
-        }
-    }
-
-    /// What the deletion of a record took along.
-    fn taken_along(&self, id: &Id) -> Vec<(&'static Object, Id)> {
-        let with_it = |record: &Record| record.deleted_with == Some(*id);
-        let mut taken = self.below(id, with_it);
-        taken.extend(files::of_document(self, id, with_it));
-        taken
-    }
-
-    fn below(&self, account: &Id, wanted: impl Fn(&Record) -> bool) -> Vec<(&'static Object, Id)> {
-        let mut found = Vec::new();
-        for child in OF_ACCOUNTS.iter().filter_map(|name| object_named(name)) {
-            let records = self.tables.get(child.name).into_iter().flat_map(|table| table.of_account(account));
-            found.extend(records.filter(|record| wanted(record)).map(|record| (child, record.id)));
-        }
-        found
-    }
-
-    fn refuse_duplicates(&self, object: &Object, fields: &Fields, own: Option<&Id>) -> Result<(), RecordError> {
+    /// Refuses values of unique fields that other records have.
+    pub(super) fn refuse_duplicates(
+        &self,
+        object: &Object,
+        fields: &Fields,
+        own: Option<&Id>,
+    ) -> Result<(), RecordError> {
         for field in object.fields.iter().filter(|field| field.unique) {
             let Some(value) = fields.get(&field.name).and_then(Json::as_str) else { continue };
             if let Some(other) = self.by_unique(object, &field.name, value).filter(|other| Some(&other.id) != own) {

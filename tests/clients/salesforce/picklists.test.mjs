@@ -47,3 +47,9 @@ test('ui-api tells the values of a record type', async () => {
   const one = await connection.request(`${path}/Material__c`);
   assert.deepEqual(one.values.find(({ value }) => value === 'Glass').validFor, [1, 2]);
 });
+
+test('an external id that several have names them all', async () => {
+  const made = await projects().create([{ Name: 'a', Legacy_Id__c: 'js' }, { Name: 'b', Legacy_Id__c: 'js' }]);
+  assert.ok(made.every(({ success }) => success));
+  await assert.rejects(projects().upsert({ Name: 'c', Legacy_Id__c: 'js' }, 'Legacy_Id__c'), refused('MULTIPLE_CHOICES'));
+});

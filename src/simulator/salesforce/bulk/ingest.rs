@@ -198,7 +198,7 @@ fn applied(
             if world.record(object, id).is_some_and(|record| !record.deleted) {
                 world.delete(object, id, by)?;
             }
-            world.purge(object, id).map(|id| (id, false))
+            world.purge(object, id, by).map(|id| (id, false))
         }
         _ => {
             let name = job.external_id.as_deref().unwrap_or_default();
@@ -208,8 +208,7 @@ fn applied(
             let Some(key) = key else {
                 return Err(RecordError::new("MISSING_ARGUMENT", format!("{} not specified", field.name)));
             };
-            let found = world.by_unique(object, &field.name, &key).map(|record| record.id);
-            match found {
+            match world.by_key(object, field, &key)? {
                 Some(id) => world.update(object, &id, &given, by).map(|id| (id, false)),
                 None if field.name == "Id" => Err(RecordError::not_found()),
                 None => world.create(object, &given, by).map(|id| (id, true)),

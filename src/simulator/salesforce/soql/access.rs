@@ -57,10 +57,14 @@ fn listed<'t>(table: &'t Table, test: &Test) -> Option<Vec<&'t Record>> {
     let id = |text: &&str| Id::parse(text);
     let mut found: Vec<&Record> = match accessor.field.name.as_str() {
         "Id" => texts.iter().filter_map(id).filter_map(|id| table.records.get(&id)).collect(),
-        "AccountId" => texts.iter().filter_map(id).flat_map(|id| table.of_account(&id).collect::<Vec<_>>()).collect(),
-        _ if accessor.field.unique => {
+        _ if accessor.field.followed => {
             let key = accessor.field.key;
-            texts.iter().flat_map(|text| table.all_by_unique(key, text).collect::<Vec<_>>()).collect()
+            let parents = texts.iter().filter_map(id);
+            parents.flat_map(|id| table.of_parent(key, &id).collect::<Vec<_>>()).collect()
+        }
+        _ if accessor.field.is_key() => {
+            let key = accessor.field.key;
+            texts.iter().flat_map(|text| table.all_by_key(key, text).collect::<Vec<_>>()).collect()
         }
         _ => return None,
     };

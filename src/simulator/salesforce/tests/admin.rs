@@ -268,3 +268,52 @@ async fn an_open_transaction_locks_its_rows_and_is_seen_late_with_an_early_stamp
     );
     assert_eq!(org.send(&token, "PATCH", &path, json!({ "Phone": "1" })).await.0, 204, "the row is free again");
 }
+
+/// The rule finds others by their values: what it knows of them follows every change.
+#[tokio::test]
+async fn a_duplicate_rule_follows_what_becomes_of_the_others() {
+    let org = served(&small()).await;
+    let token = org.token().await;
+    let contact = |name: &str, email: &str| json!({ "LastName": name, "Email": email });
+    let early = org.made(&token, "Contact", contact("Early", "a@kestrel.example")).await;
+    let rule = json!({ "name": "Same", "object": "contact", "fields": ["Email", "LastName"], "action": "block" });
+    org.control("rules", json!({ "duplicates": [rule] })).await;
+    let tried = async |name: &str, email: &str| {
+        let (status, answer) = org.send(&token, "POST", "/sobjects/Contact", contact(name, email)).await;
+        let matches = &answer[0]["duplicateResult"]["matchResults"][0]["matchRecords"];
+        (status, matches[0]["record"]["Id"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(tried("EARLY", "A@kestrel.example").await, (400, early.clone()), "what was there before the rule");
+    assert_eq!(tried("Other", "a@kestrel.example").await.0, 201, "both fields must be the same");
+    let path = format!("/sobjects/Contact/{early}");
+    assert_eq!(org.send(&token, "PATCH", &path, json!({ "Email": "b@kestrel.example" })).await.0, 204);
+    assert_eq!(tried("Early", "b@kestrel.example").await, (400, early.clone()));
+    assert_eq!(org.send(&token, "DELETE", &path, Json::Null).await.0, 204);
+    assert_eq!(tried("Early", "b@kestrel.example").await.0, 201, "a deleted one is no match");
+    let typed = |mut fields: Json| {
+        fields["attributes"] = json!({ "type": "Contact" });
+        fields
+    };
+    let twins = json!([typed(contact("Twin", "t@kestrel.example")), typed(contact("Twin", "t@kestrel.example"))]);
+    let all = json!({ "allOrNone": true, "records": twins });
+    let (_, results) = org.send(&token, "POST", "/composite/sobjects", all).await;
+    assert_eq!(results[1]["errors"][0]["statusCode"], "DUPLICATES_DETECTED");
+    assert_eq!(tried("Twin", "t@kestrel.example").await.0, 201, "what was rolled back is no match");
+}
+
+#[tokio::test]
+async fn what_is_removed_before_its_time_shortens_what_is_told_of_the_deleted() {
+    let org = served(&small()).await;
+    let token = org.token().await;
+    let account = org.made(&token, "Account", json!({ "Name": "Kestrel" })).await;
+    let window = "start=2026-09-20T14:00:00Z&end=2026-09-21T15:00:00Z";
+    let told = async |object: &str| {
+        let (_, answer) = org.get(&token, &format!("{DATA}/sobjects/{object}/deleted/?{window}")).await;
+        answer["earliestDateAvailable"].as_str().expect("an instant").to_owned()
+    };
+    assert_eq!(told("Account").await, "2026-09-06T14:13:00.000+0000");
+    org.control("edit", json!({ "action": "delete", "object": "Account", "id": account })).await;
+    org.control("edit", json!({ "action": "purge", "object": "Account", "id": account })).await;
+    assert_eq!(told("Account").await, "2026-09-21T14:14:00.000+0000", "later than what was asked for");
+    assert_eq!(told("Contact").await, "2026-09-06T14:13:00.000+0000");
+}

@@ -296,7 +296,7 @@ fn totals_are_what_a_look_at_each_child_gives_whatever_happens() {
             (4, Some(own)) => drop(world.update(deal_of, &own, &members(json!({ "AccountId": parent })), &by)),
             (5, Some(own)) => drop(world.delete(deal_of, &own, &by)),
             (6, Some(own)) => drop(world.undelete(deal_of, &own, &by)),
-            (7, Some(own)) => drop(world.purge(deal_of, &own)),
+            (7, Some(own)) => drop(world.purge(deal_of, &own, &by)),
             (8, _) => {
                 let other = accounts[dice.random_range(0..accounts.len())];
                 drop(world.merge(account, &parent, &other, &members(json!({})), &by));
