@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use super::assignment;
 use super::ids::{Id, record_id};
 use super::org::Org;
 use super::rest::{members, not_allowed, not_found, stamp, version_number};
@@ -47,6 +48,9 @@ pub(super) struct Job {
     operation: String,
     object: String,
     external_id: Option<String>,
+    /// The assignment rule that its rows go by; without one they go by none.
+    #[serde(default)]
+    assignment: Option<String>,
     soql: Option<String>,
     delimiter: String,
     line_ending: String,
@@ -148,6 +152,9 @@ impl Job {
             if self.state == State::Open {
                 add("contentUrl", json!(format!("services/data/{}/jobs/ingest/{}/batches", self.version, self.id)));
             }
+            if let Some(rule) = &self.assignment {
+                add("assignmentRuleId", json!(rule));
+            }
             if let Some(field) = &self.external_id {
                 add("externalIdFieldName", json!(field));
             }
@@ -238,6 +245,9 @@ fn created(org: &mut Org, asked: &Asked, version: &str, ingests: bool, user: &st
     {
         return Reply::error(400, "INVALIDJOB", "contentType, columnDelimiter or lineEnding is not supported");
     }
+    if text("assignmentRuleId").is_some_and(|id| assignment::named(&id, &org.small.rules).is_none()) {
+        return Reply::error(400, "INVALIDJOB", "assignmentRuleId names no assignment rule");
+    }
     let wanted = if ingests { ingest::wanted(&body) } else { query::wanted(&body, &org.security_of(user).hidden) };
     let (object, soql) = match wanted {
         Ok(wanted) => wanted,
@@ -252,6 +262,7 @@ fn created(org: &mut Org, asked: &Asked, version: &str, ingests: bool, user: &st
         operation,
         object: object.to_owned(),
         external_id: text("externalIdFieldName"),
+        assignment: text("assignmentRuleId"),
         soql,
         delimiter,
         line_ending,

@@ -7,6 +7,7 @@ mod tree;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
@@ -124,7 +125,8 @@ fn one(org: &mut Org, asked: &Asked, version: &str, user: &str, request: &Json, 
             return Reply::error(400, "PROCESSING_HALTED", &message);
         }
     };
-    let inner = inner(asked, text(request, "method"), address.as_str().unwrap_or_default(), body.as_ref());
+    let mut inner = inner(asked, text(request, "method"), address.as_str().unwrap_or_default(), body.as_ref());
+    add_headers(&mut inner, request);
     match inner.data_path() {
         Some((_, parts)) if !is_composite(&parts) => route(org, &inner, version, &parts, user),
         _ => not_found(),
@@ -147,6 +149,18 @@ fn inner(asked: &Asked, method: &str, address: &str, body: Option<&Json>) -> Ask
 /// Whether a path is of this family, which does not go into itself; collections may.
 fn is_composite(parts: &[&str]) -> bool {
     parts.first() == Some(&"composite") && parts.get(1) != Some(&"sobjects")
+}
+
+/// A request's own headers; who asks and in what format is said by the call around it.
+fn add_headers(inner: &mut Asked, request: &Json) {
+    for (name, value) in request.get("httpHeaders").and_then(Json::as_object).into_iter().flatten() {
+        let (name, value) = (HeaderName::try_from(name), HeaderValue::try_from(value.as_str().unwrap_or_default()));
+        if let (Ok(name), Ok(value)) = (name, value)
+            && ![AUTHORIZATION, ACCEPT, CONTENT_TYPE].contains(&name)
+        {
+            inner.headers.insert(name, value);
+        }
+    }
 }
 
 /// An answer as a member of another: JSON goes in as it is.

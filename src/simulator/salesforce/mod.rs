@@ -1,5 +1,6 @@
 //! Salesforce: an org as a plain value, and an HTTP skin over it.
 
+mod assignment;
 mod bulk;
 mod collections;
 mod composite;

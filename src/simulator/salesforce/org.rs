@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use super::assignment::{self, Assigning};
 use super::bulk::{self, Jobs};
 use super::files;
 use super::ids::Id;
@@ -326,7 +327,9 @@ impl Org {
     pub(super) fn asking(&self, asked: &Asked, user: &str) -> By {
         let options = asked.header("sforce-duplicate-rule-header").unwrap_or_default().to_ascii_lowercase();
         let saves_duplicates = options.split([';', ',']).any(|option| option.replace(' ', "") == "allowsave=true");
-        By { saves_duplicates, ..self.by(user) }
+        // What it asks for was refused before if it means nothing.
+        let assigning = assignment::asked_for(asked, &self.small.rules).unwrap_or_default();
+        By { saves_duplicates, assigning, ..self.by(user) }
     }
 
     /// Someone who changes something now.
@@ -336,6 +339,7 @@ impl Org {
             at: self.now(),
             security: self.security_of(user),
             saves_duplicates: false,
+            assigning: Assigning::No,
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
 use super::schema::{OBJECTS, Object, object_named};
-use super::{bulk, collections, composite, picklists, query, records, replication};
+use super::{assignment, bulk, collections, composite, picklists, query, records, replication};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
@@ -50,6 +50,9 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
 
 /// Answers one path for a signed-in person; composite calls come here again.
 pub(super) fn route(org: &mut Org, asked: &Asked, version: &str, parts: &[&str], user: &str) -> Reply {
+    if let Err(refused) = assignment::asked_for(asked, &org.small.rules) {
+        return refused;
+    }
     let method = asked.effective_method();
     match (method.as_str(), parts) {
         ("GET", []) => Reply::json(200, &resources(asked, version, user)),

@@ -1,9 +1,10 @@
-//! What an admin has set up in an org besides objects and fields: automation that changes what is written, validation rules,
-//! duplicate rules, and how much room and time there is (dossier 2.9, 2.11, 9.3).
+//! What an admin has set up in an org besides objects and fields: automation that changes what is written, rules of
+//! assignment, validation and duplicates, and how much room and time there is (dossier 2.9, 2.11, 9.3).
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
+use super::assignment::{self, AssignmentRule};
 use super::duplicates::{self, DuplicateRule};
 use super::packed::Packed;
 use super::schema::{Object, object_named};
@@ -16,6 +17,7 @@ use super::world::{By, Record, World};
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Rules {
     pub automation: Vec<Automation>,
+    pub assignment: Vec<AssignmentRule>,
     pub validation: Vec<ValidationRule>,
     pub duplicates: Vec<DuplicateRule>,
     /// Living records that fit into the org; none is without end.
@@ -52,10 +54,12 @@ impl Rules {
     /// Whether every name and condition means something; else a sentence.
     pub(super) fn check(&self) -> Result<(), String> {
         let conditions = self.automation.iter().map(|rule| (&rule.object, &rule.when));
-        for (object, when) in conditions.chain(self.validation.iter().map(|rule| (&rule.object, &rule.when))) {
+        let conditions = conditions.chain(self.validation.iter().map(|rule| (&rule.object, &rule.when)));
+        for (object, when) in conditions.chain(self.assignment.iter().map(|rule| (&rule.object, &rule.when))) {
             let statement = condition(object, when).map_err(|error| error.message)?;
             soql::checked(&statement).map_err(|error| error.message)?;
         }
+        self.assignment.iter().try_for_each(AssignmentRule::check)?;
         let named = self.duplicates.iter().flat_map(|rule| rule.fields.iter().map(|field| (&rule.object, field)));
         let at = self.validation.iter().filter_map(|rule| Some((&rule.object, rule.field.as_ref()?)));
         let set = self.automation.iter().flat_map(|rule| rule.set.keys().map(|field| (&rule.object, field)));
@@ -88,6 +92,11 @@ pub(super) fn obey(
             record.fields = Packed::new(&fields);
         }
     }
+    if let Some(owner) = assignment::owner(world, object, record, by) {
+        let mut fields = record.fields.unpacked();
+        fields.insert("OwnerId".to_owned(), json!(owner));
+        record.fields = Packed::new(&fields);
+    }
     for rule in rules.validation.iter().filter(|rule| rule.object.eq_ignore_ascii_case(object.name)) {
         if holds(world, object, &rule.when, record, by.at) {
             let mut error = RecordError::new("FIELD_CUSTOM_VALIDATION_EXCEPTION", &rule.message);
@@ -98,7 +107,8 @@ pub(super) fn obey(
     duplicates::refuse(world, object, record, before, by)
 }
 
-fn holds(world: &World, object: &'static Object, when: &str, record: &Record, now: i64) -> bool {
+/// Whether what stands behind WHERE holds for a record, which need not be stored.
+pub(super) fn holds(world: &World, object: &'static Object, when: &str, record: &Record, now: i64) -> bool {
     // It was sound when it was set.
     condition(object.name, when).and_then(|statement| soql::holds(world, &statement, record, now)).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! Stories against a served org, by plain HTTP.
 
 mod admin;
+mod assignment;
 mod bulk;
 mod composites;
 mod control;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use super::assignment::Assigning;
 use super::derive::derive;
 use super::duplicates::Twins;
 use super::files;
@@ -89,6 +90,8 @@ pub(super) struct By {
     pub security: FieldSecurity,
     /// Whether duplicates that a rule only warns of are saved (dossier 2.9).
     pub saves_duplicates: bool,
+    /// Which assignment rules give the record to someone (dossier 2.9).
+    pub assigning: Assigning,
 }
 
 impl World {

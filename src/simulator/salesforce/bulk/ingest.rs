@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::super::assignment;
 use super::super::ids::Id;
 use super::super::org::Org;
 use super::super::rest::{not_allowed, not_found};
@@ -125,7 +126,8 @@ pub(super) fn done(org: &mut Org, job: Job, at: i64) -> Job {
         return failed(job, "InvalidBatch : Too many columns");
     }
     let unknown = header.iter().find(|name| !is_known(object, name)).cloned();
-    let by = By { at, ..org.by(&job.user) };
+    let rule = job.assignment.as_deref().and_then(|id| assignment::named(id, &org.small.rules));
+    let by = By { at, assigning: rule.unwrap_or_default(), ..org.by(&job.user) };
     let outcomes = rows.map(|row| match &unknown {
         Some(name) => {
             let id = None;

@@ -4,6 +4,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::simulator::salesforce::assignment::Assigning;
 use crate::simulator::salesforce::ids::Id;
 use crate::simulator::salesforce::packed::Value;
 use crate::simulator::salesforce::schema::{Object, object_named};
