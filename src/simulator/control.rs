@@ -55,6 +55,8 @@ pub(super) enum FaultKind {
     RateLimit,
     /// 200 with HTML.
     Garbage,
+    /// 503 with HTML, as what stands before the CRM says while it is worked on.
+    Maintenance,
 }
 
 /// One rule; the first that matches wins.
@@ -67,6 +69,9 @@ pub(super) struct Fault {
     pub fault: FaultKind,
     /// Status of [`FaultKind::Status`].
     pub status: Option<u16>,
+    /// The CRM's own code for [`FaultKind::Status`], where it has codes, and its words.
+    pub code: Option<String>,
+    pub message: Option<String>,
     /// Milliseconds of [`FaultKind::Delay`].
     pub delay_ms: Option<u64>,
     times: Option<u64>,
@@ -83,7 +88,8 @@ impl Fault {
     pub(super) fn of(fault: FaultKind, per_cent: Option<u64>) -> Self {
         let status = (fault == FaultKind::Status).then_some(503);
         let probability = per_cent.map(|per_cent| per_cent as f64 / 100.0);
-        Fault { matches: Match::default(), fault, status, delay_ms: None, times: None, probability }
+        let (code, message) = (None, None);
+        Fault { matches: Match::default(), fault, status, code, message, delay_ms: None, times: None, probability }
     }
 
     /// Milliseconds, or per cent: what a person sets.

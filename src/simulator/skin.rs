@@ -1,6 +1,6 @@
 //! The HTTP skin of every simulator: a request is counted, met by faults and limits, answered, and shown on the page.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,17 +40,46 @@ pub(super) struct Desk {
     pub recent: VecDeque<Seen>,
     /// Requests since the start.
     pub arrived: u64,
+    /// When each request that is not answered yet arrived.
+    pub running: BTreeMap<u64, i64>,
 }
 
 impl Desk {
     /// Of a new world.
     pub(super) fn new(seed: u64) -> Self {
-        Desk { stats: Stats::default(), faults: Faults::new(seed), recent: VecDeque::new(), arrived: 0 }
+        Desk {
+            stats: Stats::default(),
+            faults: Faults::new(seed),
+            recent: VecDeque::new(),
+            arrived: 0,
+            running: BTreeMap::new(),
+        }
     }
 
-    /// A new world; what has arrived stays counted.
+    /// A new world; what has arrived stays counted, what is running goes on.
     pub(super) fn clear(&mut self, seed: u64) {
-        *self = Desk { arrived: self.arrived, ..Desk::new(seed) };
+        let running = std::mem::take(&mut self.running);
+        *self = Desk { arrived: self.arrived, running, ..Desk::new(seed) };
+    }
+}
+
+/// A request that has come in.
+struct Arrival<S: Skin> {
+    at: i64,
+    fault: Option<Fault>,
+    limited: Option<Reply>,
+    _running: Running<S>,
+}
+
+/// A request that is running until this is dropped, be it answered or given up.
+struct Running<S: Skin> {
+    shared: Shared<S>,
+    number: u64,
+}
+
+impl<S: Skin> Drop for Running<S> {
+    fn drop(&mut self) {
+        self.shared.lock().desk().running.remove(&self.number);
     }
 }
 
@@ -88,6 +117,11 @@ pub(super) trait Skin: Commanded + Send + Sized + 'static {
 
     /// An answer of a given status, as the CRM words it.
     fn with_status(&self, asked: &Asked, status: u16) -> Reply;
+
+    /// An answer of a given status and one of the CRM's own codes.
+    fn with_code(&self, asked: &Asked, status: u16, _code: &str, _message: Option<&str>) -> Reply {
+        self.with_status(asked, status)
+    }
 
     /// The truth.
     fn answer(&mut self, asked: &Asked) -> Reply;
@@ -163,15 +197,18 @@ impl<S: Skin> Shared<S> {
     }
 
     /// Counts a request that reaches the CRM side; tells when, its fault, and the refusal of a limit that it has met.
-    fn arrive(&self, asked: &Asked) -> (i64, Option<Fault>, Option<Reply>) {
+    fn arrive(&self, asked: &Asked) -> Arrival<S> {
         let mut skin = self.lock();
         let operation = S::operation(asked);
         let desk = skin.desk();
         desk.stats.count(operation);
         desk.arrived += 1;
+        let number = desk.arrived;
         let fault = desk.faults.meet(operation, &asked.method, &asked.path, S::is_consent(asked));
         let limited = if operation == "token" { None } else { skin.admit(asked) };
-        (skin.now(), fault, limited)
+        let at = skin.now();
+        skin.desk().running.insert(number, at);
+        Arrival { at, fault, limited, _running: Running { shared: self.clone(), number } }
     }
 
     /// Shows a request on the page and marks its answer.
@@ -212,7 +249,7 @@ async fn handle<S: Skin>(
         return shared.lock().kept(|skin| commands::answer(skin, &asked)).into_response(S::CHARSET);
     }
     let address = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
-    let (arrived, fault, limited) = shared.arrive(&asked);
+    let Arrival { at: arrived, fault, limited, _running } = shared.arrive(&asked);
     if let Some(delay) = fault.as_ref().filter(|fault| fault.fault == FaultKind::Delay) {
         tokio::time::sleep(Duration::from_millis(delay.delay_ms.unwrap_or_default())).await;
     }
@@ -224,9 +261,15 @@ async fn handle<S: Skin>(
         (Some(FaultKind::Reset), _) => Reply::empty(500),
         (Some(FaultKind::RateLimit), _) => shared.lock().rate_limited(&asked),
         (Some(FaultKind::Garbage), _) => Reply::html(200, "<html><body><h1>Down for maintenance</h1></body></html>"),
+        (Some(FaultKind::Maintenance), _) => {
+            Reply::html(503, "<html><body><h1>Down for maintenance</h1></body></html>")
+        }
         (Some(FaultKind::Status), _) => {
-            let status = fault.and_then(|fault| fault.status).unwrap_or(500);
-            shared.lock().with_status(&asked, status)
+            let status = fault.as_ref().and_then(|fault| fault.status).unwrap_or(500);
+            match fault.as_ref().and_then(|fault| Some((fault.code.as_deref()?, fault.message.as_deref()))) {
+                Some((code, message)) => shared.lock().with_code(&asked, status, code, message),
+                None => shared.lock().with_status(&asked, status),
+            }
         }
         (_, Some(refusal)) => refusal,
         _ if body.is_err() => S::body_refused(),

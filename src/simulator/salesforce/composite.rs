@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::org::Org;
 use super::rest::{malformed_json, members, not_allowed, not_found, route};
+use super::schema::object_named;
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 
@@ -128,6 +129,7 @@ fn one(org: &mut Org, asked: &Asked, version: &str, user: &str, request: &Json, 
     let mut inner = inner(asked, text(request, "method"), address.as_str().unwrap_or_default(), body.as_ref());
     add_headers(&mut inner, request);
     match inner.data_path() {
+        Some((_, parts)) if is_binary(&parts) => binary(),
         Some((_, parts)) if !is_composite(&parts) => route(org, &inner, version, &parts, user),
         _ => not_found(),
     }
@@ -161,6 +163,17 @@ fn add_headers(inner: &mut Asked, request: &Json) {
             inner.headers.insert(name, value);
         }
     }
+}
+
+/// Whether a path leads to a file's bytes, which are no JSON and cannot stand in another answer.
+fn is_binary(parts: &[&str]) -> bool {
+    let ["sobjects", object, _, field] = parts else { return false };
+    object_named(object).and_then(|object| object.field(field)).is_some_and(|field| field.field_type == "base64")
+}
+
+/// The refusal of such a path.
+fn binary() -> Reply {
+    Reply::error(400, "INVALID_INPUT", "Binary data cannot be retrieved in a composite request.")
 }
 
 /// An answer as a member of another: JSON goes in as it is.

@@ -2,6 +2,7 @@
 
 mod assignment;
 mod bulk;
+mod catalogue;
 mod collections;
 mod composite;
 mod control;
@@ -51,6 +52,10 @@ use world::Savepoint;
 
 /// Most bytes of address and headers together (dossier 2.1).
 const LONGEST_HEAD: usize = 16_384;
+
+/// Milliseconds after which a request counts as long, and how many of those an org such as this one runs (dossier 5).
+const LONG_MS: i64 = 20_000;
+const MOST_LONG: usize = 5;
 
 /// A simulated org.
 #[derive(Debug, Clone)]
@@ -106,6 +111,10 @@ impl Skin for Org {
 
     fn admit(&mut self, asked: &Asked) -> Option<Reply> {
         let (burst, now) = (self.small.limits.burst, self.now());
+        let long = self.desk.running.values().filter(|at| now.saturating_sub(**at) >= LONG_MS).count();
+        if long >= MOST_LONG && !self.options().no_limits {
+            return Some(Reply::error(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded."));
+        }
         let admitted = self.window.admit(burst, now) && self.count_call();
         (!admitted).then(|| self.rate_limited(asked))
     }
@@ -120,6 +129,14 @@ impl Skin for Org {
 
     fn with_status(&self, asked: &Asked, status: u16) -> Reply {
         with_status(operation(asked) == "token", status)
+    }
+
+    fn with_code(&self, asked: &Asked, status: u16, code: &str, message: Option<&str>) -> Reply {
+        let message = message.unwrap_or("The request failed.");
+        match operation(asked) {
+            "token" => Reply { status, ..Reply::oauth_error(code, message) },
+            _ => Reply::error(status, code, message),
+        }
     }
 
     fn answer(&mut self, asked: &Asked) -> Reply {

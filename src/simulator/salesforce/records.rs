@@ -208,7 +208,7 @@ fn upsert(
     }
 }
 
-/// `Contact/003…/Account`: what a record refers to, or the first of what refers to it.
+/// `Contact/003…/Account`: what a record refers to, read or changed (dossier 2.5).
 fn related(
     org: &mut Org,
     asked: &Asked,
@@ -223,10 +223,12 @@ fn related(
         let message = format!("Provided external ID field does not exist or is not accessible: {id}");
         return Reply::error(404, "NOT_FOUND", &message);
     }
-    if method != "GET" {
+    if !matches!(method, "GET" | "PATCH") {
         return not_allowed();
     }
-    if let Some(bytes) = files::answer(&org.world, object, id, name) {
+    if method == "GET"
+        && let Some(bytes) = files::answer(&org.world, object, id, name)
+    {
         return bytes;
     }
     let Some(record) = org.world.record(object, id).filter(|record| !record.deleted) else { return not_found() };
@@ -237,6 +239,7 @@ fn related(
         return not_found();
     };
     match org.world.find(&parent).map(|(object, _)| object) {
+        Some(object) if method == "PATCH" => update(org, asked, object, &parent, user),
         Some(object) => retrieve(org, asked, version, object, &parent, user),
         None => not_found(),
     }

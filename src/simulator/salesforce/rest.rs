@@ -30,6 +30,14 @@ pub(super) fn answer(org: &mut Org, asked: &Asked) -> Reply {
     if asked.header("authorization").is_some() && asked.session().is_none() {
         return Reply::error(401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE");
     }
+    // A session is for the instance that its token named.
+    let is_elsewhere = |instance: &String| {
+        let address = instance.split("://").last().unwrap_or_default().trim_end_matches('/');
+        !asked.header("host").is_some_and(|host| host.eq_ignore_ascii_case(address))
+    };
+    if org.small.instance.as_ref().is_some_and(is_elsewhere) {
+        return Reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid");
+    }
     let user = asked.session().and_then(|token| org.user_of(token).map(str::to_owned));
     let Some(user) = user else {
         return Reply::error(401, "INVALID_SESSION_ID", "Session expired or invalid");

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::assignment::{self, AssignmentRule};
+use super::catalogue;
 use super::duplicates::{self, DuplicateRule};
 use super::packed::Packed;
 use super::schema::{Object, object_named};
@@ -48,6 +49,12 @@ pub(super) struct ValidationRule {
     /// The field that the message is shown at.
     #[serde(default)]
     pub field: Option<String>,
+    /// Another code than a validation rule's: what customers' own programs and full or busy orgs refuse with (dossier 2.11).
+    #[serde(default)]
+    pub code: Option<String>,
+    /// How many of the records for which it holds it refuses; all where nothing is said.
+    #[serde(default)]
+    pub probability: Option<f64>,
 }
 
 impl Rules {
@@ -60,6 +67,9 @@ impl Rules {
             soql::checked(&statement).map_err(|error| error.message)?;
         }
         self.assignment.iter().try_for_each(AssignmentRule::check)?;
+        for code in self.validation.iter().filter_map(|rule| rule.code.as_deref()) {
+            catalogue::known(code).ok_or_else(|| format!("no record is refused with {code}"))?;
+        }
         let named = self.duplicates.iter().flat_map(|rule| rule.fields.iter().map(|field| (&rule.object, field)));
         let at = self.validation.iter().filter_map(|rule| Some((&rule.object, rule.field.as_ref()?)));
         let set = self.automation.iter().flat_map(|rule| rule.set.keys().map(|field| (&rule.object, field)));
@@ -98,8 +108,9 @@ pub(super) fn obey(
         record.fields = Packed::new(&fields);
     }
     for rule in rules.validation.iter().filter(|rule| rule.object.eq_ignore_ascii_case(object.name)) {
-        if holds(world, object, &rule.when, record, by.at) {
-            let mut error = RecordError::new("FIELD_CUSTOM_VALIDATION_EXCEPTION", &rule.message);
+        if holds(world, object, &rule.when, record, by.at) && world.strikes(rule.probability) {
+            let code = rule.code.as_deref().and_then(catalogue::known);
+            let mut error = RecordError::new(code.unwrap_or("FIELD_CUSTOM_VALIDATION_EXCEPTION"), &rule.message);
             error.fields.extend(rule.field.clone());
             return Err(error);
         }

@@ -13,6 +13,7 @@ mod oauth;
 mod picklists;
 mod properties;
 mod queries;
+mod refusals;
 mod rollups;
 mod writes;
 

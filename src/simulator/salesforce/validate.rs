@@ -6,6 +6,7 @@ use bigdecimal::{BigDecimal, RoundingMode};
 use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value as Json, json};
 
+use super::catalogue;
 use super::ids::Id;
 use super::packed::Value;
 use super::schema::{Field, Object, object_named};
@@ -76,10 +77,7 @@ impl RecordError {
 
     /// HTTP status of a single-record answer.
     pub(super) fn status(&self) -> u16 {
-        match self.code {
-            "NOT_FOUND" | "ENTITY_IS_DELETED" => 404,
-            _ => 400,
-        }
+        catalogue::status(self.code)
     }
 }
 
@@ -222,7 +220,7 @@ fn checked(world: &World, object: &Object, field: &Field, value: &Json) -> Resul
     match (&value, field.field_type.as_str()) {
         (Json::Null, _) => Ok(value),
         (_, "reference") => reference(world, object, field, &value),
-        (Json::String(given), "boolean" | "date" | "datetime") => Ok(json!(given)),
+        (Json::String(given), "date" | "datetime") => known_year(field, given).map(|()| json!(given)),
         (Json::String(given), _) => text(field, given),
         (Json::Number(number), _) => ranged(field, number),
         _ => Ok(value),
@@ -335,6 +333,16 @@ fn number(field: &Field, value: &Json) -> Option<Json> {
 fn day(value: &Json) -> Option<Json> {
     let text = value.as_str()?;
     text.parse::<NaiveDate>().ok().map(|day| json!(day.to_string()))
+}
+
+/// Refuses a date or an instant outside of the years that the org knows (dossier 2.12).
+fn known_year(field: &Field, text: &str) -> Result<(), RecordError> {
+    let year = text.split('-').next().and_then(|year| year.parse::<u32>().ok());
+    if year.is_some_and(|year| (1700..=4000).contains(&year)) {
+        return Ok(());
+    }
+    let message = format!("{}: invalid date: {text}", field.name);
+    Err(RecordError::of("INVALID_TYPE_ON_FIELD_IN_RECORD", message, &field.name))
 }
 
 fn instant(value: &Json) -> Option<Json> {

@@ -1,8 +1,11 @@
 //! The org as a plain value: records with their stamps and the operations on them. No HTTP, no clock of its own.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
@@ -68,6 +71,8 @@ pub(super) struct World {
     pub totals: Totals,
     /// Which records duplicate rules hold for the same.
     pub twins: Twins,
+    /// How often chance has been asked.
+    asked_chance: Cell<u64>,
     /// When a record of an object was last removed for good before its time.
     pub purged: BTreeMap<String, i64>,
     /// The bytes of files.
@@ -127,6 +132,14 @@ impl World {
     pub(super) fn raise_serial(&mut self, object: &'static str, serial: u64) {
         let table = self.tables.entry(object).or_default();
         table.serial = table.serial.max(serial);
+    }
+
+    /// Whether something of this probability happens: by chance, yet the same in the same history.
+    pub(super) fn strikes(&self, probability: Option<f64>) -> bool {
+        let Some(probability) = probability else { return true };
+        let asked = self.asked_chance.get() + 1;
+        self.asked_chance.set(asked);
+        ChaCha8Rng::seed_from_u64(asked).random::<f64>() < probability
     }
 
     /// Goes by other rules from now on.

@@ -163,9 +163,22 @@ fn one(world: &mut World, object: &'static Object, job: &Job, header: &[String],
             Ok((id, created)) => Outcome::Done { id, created },
             Err(error) => {
                 world.roll_back(before);
-                refused(id.as_deref().and_then(Id::parse), &error)
+                refused(id.as_deref().and_then(Id::parse), &in_row(error))
             }
         },
+    }
+}
+
+/// A refusal as a row tells it: in CSV there is no JSON to be misspelt.
+fn in_row(error: RecordError) -> RecordError {
+    let field = error.fields.first().cloned().unwrap_or_default();
+    match error.code {
+        "JSON_PARSER_ERROR" => RecordError {
+            code: "INVALID_TYPE_ON_FIELD_IN_RECORD",
+            message: format!("{field}: value not of required type"),
+            ..error
+        },
+        _ => error,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use super::{embedded, inner, is_composite, text};
+use super::{binary, embedded, inner, is_binary, is_composite, text};
 use crate::simulator::asked::Asked;
 use crate::simulator::reply::Reply;
 use crate::simulator::salesforce::org::Org;
@@ -53,6 +53,7 @@ fn one(org: &mut Org, asked: &Asked, user: &str, request: &Json) -> Reply {
     };
     let inner = inner(asked, text(request, "method"), &address, request.get("richInput"));
     match inner.data_path() {
+        Some((_, parts)) if is_binary(&parts) => binary(),
         Some((version, parts)) if !is_composite(&parts) => route(org, &inner, version, &parts, user),
         _ => not_found(),
     }

@@ -81,6 +81,9 @@ async fn ingest_jobs_tell_what_became_of_each_row() {
     assert_eq!((record["Name"].as_str(), &record["Phone"]), (Some("One, \"Ltd\""), &Json::Null));
     let (good, bad) = load("update", "Id,Nope\n001,1\n").await;
     assert_eq!((good.lines().count(), bad.contains("InvalidBatch : Field name not found : Nope")), (1, true));
+    let (_, bad) =
+        load("update", &format!("Id,NumberOfEmployees\n{},many\n", record["Id"].as_str().expect("an id"))).await;
+    assert!(bad.contains("INVALID_TYPE_ON_FIELD_IN_RECORD:NumberOfEmployees: value not of required type"), "{bad}");
     load("hardDelete", &format!("Id\n{}\n", record["Id"].as_str().expect("an id"))).await;
     let gone = org.query(&token, "SELECT COUNT() FROM Account WHERE Crosstie_Id__c = 'b1'").await.1;
     assert_eq!(gone["totalSize"], 0, "nothing is left, not even in the bin");

@@ -127,3 +127,25 @@ async fn what_is_no_file_is_refused_and_links_are_never_read_whole() {
     assert_eq!((status, refused[0]["errorCode"].as_str()), (400, Some("MALFORMED_QUERY")));
     assert!(refused[0]["message"].as_str().is_some_and(|text| text.starts_with("Implementation restriction")));
 }
+
+#[tokio::test]
+async fn bytes_do_not_come_within_another_answer() {
+    let org = served(&small()).await;
+    let token = org.token().await;
+    let id = org.made(&token, "ContentVersion", version("Offer", &BYTES)).await;
+    let address = format!("{DATA}/sobjects/ContentVersion/{id}/VersionData");
+    let calls = json!({ "compositeRequest": [
+        { "method": "GET", "url": format!("{DATA}/sobjects/ContentVersion/{id}?fields=Title"), "referenceId": "row" },
+        { "method": "GET", "url": address, "referenceId": "bytes" } ]});
+    let (status, answer) = org.send(&token, "POST", "/composite", calls).await;
+    let parts = &answer["compositeResponse"];
+    assert_eq!((status, &parts[0]["httpStatusCode"]), (200, &json!(200)));
+    assert_eq!(
+        (&parts[1]["httpStatusCode"], &parts[1]["body"][0]["errorCode"]),
+        (&json!(400), &json!("INVALID_INPUT"))
+    );
+    let batch = json!({ "batchRequests": [{ "method": "GET", "url": address }] });
+    let (_, answer) = org.send(&token, "POST", "/composite/batch", batch).await;
+    assert_eq!((&answer["hasErrors"], &answer["results"][0]["statusCode"]), (&json!(true), &json!(400)));
+    assert_eq!(org.bytes(&token, &address).await, (200, BYTES.to_vec()), "alone they come");
+}

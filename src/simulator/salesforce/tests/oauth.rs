@@ -246,3 +246,53 @@ async fn without_rotation_a_refresh_token_stays_and_an_inactive_person_is_out() 
     org.control("edit", json!({ "object": "User", "id": user, "fields": { "IsActive": false } })).await;
     assert_eq!(org.refresh(refresh).await.1["error"], "inactive_user");
 }
+
+#[tokio::test]
+async fn a_refresh_token_that_nobody_uses_dies_where_the_app_says_so() {
+    let org = served(&small()).await;
+    org.control("settings", json!({ "refreshIdleDays": 30, "rotation": false })).await;
+    let granted = org.granted().await;
+    let refresh = granted["refresh_token"].as_str().expect("text");
+    let days = |days: i64| json!({ "advanceMs": days * 24 * 3_600_000 });
+    for _ in 0..2 {
+        org.control("clock", days(29)).await;
+        assert_eq!(org.refresh(refresh).await.0, 200, "each use begins the time anew");
+    }
+    org.control("clock", days(30)).await;
+    assert_eq!(org.refresh(refresh).await.1["error_description"], "expired access/refresh token");
+}
+
+#[test]
+fn after_3600_logins_of_an_hour_the_next_ones_wait() {
+    let mut org = Org::open(&small(), Arc::new(|| NOW)).expect("a world");
+    let form = "grant_type=refresh_token&refresh_token=none&client_id=crosstie-demo&client_secret=crosstie-demo-secret";
+    let path = "/services/oauth2/token".to_owned();
+    let asked = Asked { method: "POST".to_owned(), path, body: form.into(), ..Asked::default() };
+    let refused = |org: &mut Org| {
+        let answer: Json = serde_json::from_str(&org.answer(&asked).body).expect("JSON");
+        answer["error"].as_str().expect("a reason").to_owned()
+    };
+    // Without HTTP between: it is about the count.
+    for _ in 0..3600 {
+        assert_eq!(refused(&mut org), "invalid_grant");
+    }
+    assert_eq!(refused(&mut org), "rate_limit_exceeded");
+    org.set_clock(NOW + 3_600_000);
+    assert_eq!(refused(&mut org), "invalid_grant", "the next hour has begun");
+}
+
+#[tokio::test]
+async fn a_session_is_good_on_its_own_instance_alone() {
+    let org = served(&small()).await;
+    let token = org.token().await;
+    let elsewhere = org.url.replace("127.0.0.1", "localhost");
+    org.control("instance", json!({ "url": elsewhere })).await;
+    let (status, refused) = org.get(&token, "/services/data/v62.0/limits").await;
+    assert_eq!((status, refused[0]["errorCode"].as_str()), (401, Some("INVALID_SESSION_ID")));
+    let granted = org.granted().await;
+    let (address, token) = (&granted["instance_url"], granted["access_token"].as_str().expect("text"));
+    assert_eq!(*address, json!(elsewhere), "who signs in again is told where the org is");
+    let asked = org.http.get(format!("{}/services/data/v62.0/limits", org.url)).bearer_auth(token);
+    let host = elsewhere.trim_start_matches("http://");
+    assert_eq!(asked.header("host", host).send().await.expect("an answer").status().as_u16(), 200);
+}

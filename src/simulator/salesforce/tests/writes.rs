@@ -126,6 +126,11 @@ async fn single_writes_answer_as_documented() {
         org.send(&token, "PATCH", &path, json!({ "Name": null })).await.1[0]["errorCode"],
         "REQUIRED_FIELD_MISSING"
     );
+    let contact = org.made(&token, "Contact", json!({ "LastName": "Moss", "AccountId": id })).await;
+    let way = format!("/sobjects/Contact/{contact}/Account");
+    assert_eq!(org.send(&token, "PATCH", &way, json!({ "Phone": "3" })).await.0, 204);
+    assert_eq!(org.send(&token, "GET", &way, Json::Null).await.1["Phone"], "3", "changed through its contact");
+    assert_eq!(org.send(&token, "DELETE", &way, Json::Null).await.0, 405);
     let key = "/sobjects/Account/Crosstie_Id__c/k%3A1";
     let (status, made) = org.send(&token, "PATCH", key, json!({ "Name": "By key" })).await;
     assert_eq!((status, made["created"].as_bool()), (201, Some(true)));
