@@ -25,7 +25,8 @@ pub(super) fn first(org: &mut Org, asked: &Asked, version: &str, with_deleted: b
     let batch = asked
         .header("sforce-query-options")
         .and_then(|options| options.split("batchSize=").nth(1)?.split([',', ';']).next()?.trim().parse::<usize>().ok())
-        .map_or(PAGE, |batch| batch.clamp(SMALLEST_PAGE, PAGE));
+        .map_or(PAGE, |batch| batch.clamp(SMALLEST_PAGE, PAGE))
+        .min(org.world.rules.longest_page.unwrap_or(PAGE).max(1));
     match ran(org, &text, version, with_deleted, batch, user) {
         Ok(reply) => reply,
         Err(error) => Reply::error(400, error.code, &error.message),

@@ -25,6 +25,8 @@ pub(super) struct Rules {
     pub most_records: Option<usize>,
     /// Records that a query may look at before it has taken too long; an index spares it looking.
     pub most_looked_at: Option<usize>,
+    /// Rows of a query's page at most, whatever its reader asks for: wide rows make short pages (dossier 2.4).
+    pub longest_page: Option<usize>,
 }
 
 /// A flow that runs before a record is saved: where `when` holds, fields are set.

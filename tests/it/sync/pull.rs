@@ -182,6 +182,17 @@ async fn a_first_read_costs_a_call_for_two_thousand_records() {
 }
 
 #[tokio::test]
+async fn pages_shorter_than_asked_for_are_followed_to_their_end() {
+    let app = TestApp::with(TestOptions { accounts: 40, ..TestOptions::default() }).await;
+    app.connect_salesforce().await;
+    app.simulator.control("rules", json!({ "longestPage": 7 })).await;
+    app.sync().await;
+    assert_eq!(app.simulator.stats().await.of("query_more"), 5);
+    app.assert_all_linked(Entity::Account).await;
+    app.assert_agreement().await;
+}
+
+#[tokio::test]
 async fn a_mapping_to_a_field_that_is_gone_is_suspended_and_the_others_go_on() {
     let app = TestApp::start().await;
     let (record_id, crm_id) =

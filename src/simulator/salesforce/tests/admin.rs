@@ -222,6 +222,25 @@ async fn a_query_that_looks_at_too_much_takes_too_long() {
 }
 
 #[tokio::test]
+async fn pages_may_be_shorter_than_asked_for() {
+    let org = served(&small()).await;
+    let token = org.token().await;
+    org.control("rules", json!({ "longestPage": 3 })).await;
+    let (_, mut page) = org.live(&token, "SELECT Id FROM Account ORDER BY Id").await;
+    let mut ids = Vec::new();
+    loop {
+        let rows = page["records"].as_array().expect("rows");
+        assert!((1..=3).contains(&rows.len()), "{page}");
+        ids.extend(rows.iter().map(|row| row["Id"].as_str().expect("an id").to_owned()));
+        let Some(next) = page["nextRecordsUrl"].as_str().map(str::to_owned) else { break };
+        page = org.get(&token, &next).await.1;
+    }
+    ids.dedup();
+    assert_eq!(Some(ids.len() as u64), page["totalSize"].as_u64(), "each row once");
+    assert!(ids.len() > 3, "{ids:?}");
+}
+
+#[tokio::test]
 async fn an_org_that_has_moved_says_so_with_its_tokens() {
     let org = served(&small()).await;
     let told = async || org.control("token", json!({})).await["instance_url"].as_str().expect("an address").to_owned();
