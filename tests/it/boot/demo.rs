@@ -11,7 +11,7 @@ use super::program::{DataDir, Program, refusal, run};
 async fn a_demo_keeps_what_it_has_over_a_kill() {
     // Another test of this process may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let data_dir = DataDir::new();
+    let data_dir = DataDir::of_demo();
 
     let program = Program::ready(&data_dir, &[]);
     let demo = data_dir.demo();
@@ -45,7 +45,7 @@ async fn a_demo_keeps_what_it_has_over_a_kill() {
 async fn a_demo_s_connections_move_with_its_simulator() {
     // Another test of this process may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let data_dir = DataDir::new();
+    let data_dir = DataDir::of_demo();
     let program = Program::ready(&data_dir, &[]);
     let demo = data_dir.demo();
     let config_id = connects(&demo).await;

@@ -1,5 +1,6 @@
 //! The program as a child process. Nobody sleeps: tests wait for a line of its log, or for its end.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -26,7 +27,11 @@ const SETTINGS: [&str; 9] = [
 ];
 
 /// A data directory that goes with the test.
-pub struct DataDir(PathBuf);
+pub struct DataDir {
+    path: PathBuf,
+    /// The lock that a demo's test holds.
+    _ports: Option<File>,
+}
 
 impl DataDir {
     pub fn new() -> Self {
@@ -34,20 +39,30 @@ impl DataDir {
         let name = format!("crosstie-it-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("a folder");
-        DataDir(path)
+        DataDir { path, _ports: None }
+    }
+
+    /// One for a demo. Demos look for free ports in the same row, and expect those of their last start: one that starts while
+    /// another is down takes its port. So they take turns, whatever process their test runs in.
+    pub fn of_demo() -> Self {
+        let ports = File::create(std::env::temp_dir().join("crosstie-it-demo-ports")).expect("a file");
+        ports.lock().expect("a turn");
+        let mut data_dir = Self::new();
+        data_dir._ports = Some(ports);
+        data_dir
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     pub fn demo(&self) -> Json {
-        serde_json::from_slice(&std::fs::read(self.0.join("demo.json")).expect("demo.json")).expect("JSON")
+        serde_json::from_slice(&std::fs::read(self.path.join("demo.json")).expect("demo.json")).expect("JSON")
     }
 
     /// The note that a running Postgres keeps; its first line is its process.
     pub fn postgres_note(&self) -> Option<String> {
-        std::fs::read_to_string(self.0.join("postgres/cluster/postmaster.pid")).ok()
+        std::fs::read_to_string(self.path.join("postgres/cluster/postmaster.pid")).ok()
     }
 
     pub fn postgres_process(&self) -> String {
@@ -61,7 +76,7 @@ impl Drop for DataDir {
             signal("QUIT", &process);
         }
         // What a dying process still writes there stays in the temporary folder.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

@@ -48,7 +48,7 @@ fn a_demo_on_a_given_database_does_not_erase_it() {
 
 #[tokio::test]
 async fn a_database_that_is_down_is_waited_for() {
-    let data_dir = DataDir::new();
+    let data_dir = DataDir::of_demo();
     // Nobody listens at a port that was just given back.
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
     let database = format!("postgres://crosstie:secret@127.0.0.1:{port}/crosstie");
