@@ -218,10 +218,10 @@ impl<'a> Batch<'a> {
         }
         links::write(tx, run.config_id, self.context.entity, &self.links).await?;
         let questions = std::mem::take(&mut self.questions);
-        let new = questions::raise(tx, run.config_id, run.id, self.context.entity, &questions).await?;
+        let (new, settled) = questions::raise(tx, run.config_id, run.id, self.context.entity, &questions).await?;
         let counters = self.counters(LogDirection::Pull);
         counters.conflicts_detected += new;
-        counters.conflicts_resolved += questions.iter().map(|question| i64::from(question.settled)).sum::<i64>();
+        counters.conflicts_resolved += settled;
         let open = questions.iter().filter(|question| !question.settled);
         let raised_links: Vec<Uuid> = open.filter_map(|question| question.link_id).collect();
         self.agreed_links.retain(|link| !raised_links.contains(link));

@@ -153,9 +153,9 @@ async fn store(
     }
     let position = if end.meets_again { again } else { position };
     step.advance_from(&mut tx, fenced, position).await?;
-    end.counters.conflicts_detected +=
-        questions::raise(&mut tx, config_id, step.run.id, entity, &end.questions).await?;
-    end.counters.conflicts_resolved += end.questions.iter().map(|question| i64::from(question.settled)).sum::<i64>();
+    let (new, settled) = questions::raise(&mut tx, config_id, step.run.id, entity, &end.questions).await?;
+    end.counters.conflicts_detected += new;
+    end.counters.conflicts_resolved += settled;
     let log_id = runs::ensure_log(&mut tx, &step.run, LogDirection::Push, entity).await?;
     changes::settle(&mut tx, &end.settlements).await?;
     links::write(&mut tx, config_id, entity, &end.links).await?;

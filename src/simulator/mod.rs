@@ -10,6 +10,7 @@ mod digest;
 pub mod hubspot;
 mod journal;
 mod net;
+mod page;
 mod reply;
 pub mod salesforce;
 pub mod seed;

@@ -35,14 +35,14 @@ pub struct Question {
 }
 
 /// Raises conflicts, or renews the pending ones of the same pairs; a renewal that changes anything raises the version.
-/// Returns how many are new.
+/// Returns how many are new, and how many of them all are settled.
 pub async fn raise(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
     run_id: Uuid,
     entity: Entity,
     questions: &[Question],
-) -> Result<i64, StoreError> {
+) -> Result<(i64, i64), StoreError> {
     let mut new = 0;
     let mut rest = questions;
     while !rest.is_empty() {
@@ -55,7 +55,7 @@ pub async fn raise(
         new += raise_together(tx, config_id, run_id, entity, together).await?;
         rest = others;
     }
-    Ok(new)
+    Ok((new, questions.iter().map(|question| i64::from(question.settled)).sum()))
 }
 
 async fn raise_together(

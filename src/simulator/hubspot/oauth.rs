@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::catalog::OWNERS;
 use super::journal;
-use super::page::{self, escape};
+use super::page;
 use super::portal::{Code, Grant, Portal, Token};
 use super::refusal::Refusal;
 use super::scopes::KNOWN;
 use super::{APP_ID, PORTAL_ID};
 use crate::simulator::asked::{Asked, decoded};
+use crate::simulator::page::escape;
 use crate::simulator::reply::Reply;
 
 /// The registered client.

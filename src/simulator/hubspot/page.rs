@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use chrono::DateTime;
 use serde_json::{Map, Value as Json, json};
 
 use super::control;
@@ -12,14 +11,8 @@ use super::record::Record;
 use super::shape;
 use super::types::{COMPANIES, CONTACTS, DEALS, NOTES};
 use crate::simulator::asked::Asked;
+use crate::simulator::page::{self, escape, grouped, see_other, time};
 use crate::simulator::reply::Reply;
-
-/// Both simulators look alike.
-const STYLE: &str = include_str!("../salesforce/page/page.css");
-
-/// The style's place in the pages' policy: nothing else may run or load.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 /// Records on one page.
 const SHOWN: usize = 50;
@@ -126,15 +119,7 @@ pub(super) fn problem(sentence: &str) -> Reply {
 }
 
 fn shown(status: u16, title: &str, body: &str) -> Reply {
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title} · SIMULATOR</title>\
-         <link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head><body>\
-         <a class=\"skip\" href=\"#main\">Skip to content</a><div class=\"hatch\" aria-hidden=\"true\"></div>\
-         <header class=\"bar\"><b>SIMULATOR</b><span>Not HubSpot. Invented records, on this machine only.</span>\
-         <a href=\"/\">Overview</a></header><main id=\"main\">{body}</main></body></html>"
-    );
-    Reply::html(status, page).with("content-security-policy", POLICY.to_owned())
+    page::framed("HubSpot", status, title, body)
 }
 
 fn overview(portal: &Portal) -> String {
@@ -143,13 +128,13 @@ fn overview(portal: &Portal) -> String {
     let _ = write!(
         body,
         "<div class=\"head\"><div><h1>HubSpot simulator</h1><p class=\"sentence\"><strong>{} invented records</strong>, \
-         account {}. {} faults are on.</p></div><div class=\"row\">{}</div></div><div class=\"grid\"><div>\
+         account {}. {}</p></div><div class=\"row\">{}</div></div><div class=\"grid\"><div>\
          <section class=\"card\"><header class=\"card-head\"><h2>Records</h2><span class=\"small\">seed <code>{}</code></span></header>\
          <table><thead><tr><th scope=\"col\">Object</th><th scope=\"col\" class=\"r\">Records</th>\
          <th scope=\"col\" class=\"r wide\">Archived</th><th></th></tr></thead><tbody>",
-        portal.world.tables.iter().map(|table| table.living).sum::<usize>(),
+        grouped(portal.world.tables.iter().map(|table| table.living as u64).sum()),
         super::PORTAL_ID,
-        portal.desk.faults.rules().len(),
+        page::faults(portal.desk.faults.rules().len()),
         button("reset", "Reset world"),
         portal.small.seed,
     );
@@ -194,7 +179,7 @@ fn requests(body: &mut String, portal: &Portal) {
     let _ = write!(
         body,
         "<section class=\"card\"><header class=\"card-head\"><h2>Requests</h2><span class=\"small\">{} since start</span></header>",
-        portal.desk.arrived
+        grouped(portal.desk.arrived)
     );
     if portal.desk.recent.is_empty() {
         body.push_str("<p class=\"card-body small\">Nobody has asked anything yet.</p></section>");
@@ -346,10 +331,6 @@ pub(super) fn done(portal: &mut Portal, asked: &Asked) -> Reply {
     see_other("/".to_owned())
 }
 
-fn see_other(to: String) -> Reply {
-    Reply { status: 303, ..Reply::redirect(to) }
-}
-
 fn edited(portal: &mut Portal, asked: &Asked, action: &str) -> Reply {
     let Some(sheet) = asked.form("object").and_then(|object| sheet_named(portal, &object)) else {
         return shown(404, "Nothing here", "<h1>There is no such object.</h1>");
@@ -391,13 +372,4 @@ fn changed(portal: &Portal, sheet: &Sheet<'_>, id: Option<u64>, asked: &Asked) -
         .filter(|(name, text)| plain(&before(portal, sheet.kind, record, name)) != plain(text))
         .map(|(name, text)| (name.to_owned(), json!(text)))
         .collect()
-}
-
-fn time(ms: i64, format: &str) -> String {
-    DateTime::from_timestamp_millis(ms).unwrap_or_default().format(format).to_string()
-}
-
-/// Text inside HTML.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -8,11 +8,12 @@ use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
 use super::org::{Code, Grant, Org, Token};
-use super::page::{self, escape};
+use super::page;
 use super::seeding::user_id;
 use crate::simulator::asked::Asked;
 use crate::simulator::control::Burst;
 use crate::simulator::digest::hmac_sha256;
+use crate::simulator::page::escape;
 use crate::simulator::reply::Reply;
 
 /// The registered client.

@@ -5,20 +5,13 @@ mod records;
 
 use std::fmt::Write as _;
 
-use chrono::DateTime;
-
 use super::org::Org;
 use crate::simulator::asked::Asked;
 use crate::simulator::control::FaultKind;
+use crate::simulator::page::{self, escape, grouped, time};
 use crate::simulator::reply::Reply;
 
 pub(super) use actions::done;
-
-const STYLE: &str = include_str!("page/page.css");
-
-/// The style's place in the pages' policy: nothing else may run or load.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -126,15 +119,7 @@ pub(super) fn consent(hidden: &str) -> Reply {
 }
 
 fn shown(status: u16, title: &str, body: &str) -> Reply {
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title} · SIMULATOR</title>\
-         <link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head><body>\
-         <a class=\"skip\" href=\"#main\">Skip to content</a><div class=\"hatch\" aria-hidden=\"true\"></div>\
-         <header class=\"bar\"><b>SIMULATOR</b><span>Not Salesforce. Invented records, on this machine only.</span>\
-         <a href=\"/\">Overview</a></header><main id=\"main\">{body}</main></body></html>"
-    );
-    Reply::html(status, page).with("content-security-policy", POLICY.to_owned())
+    page::framed("Salesforce", status, title, body)
 }
 
 fn overview(org: &Org) -> String {
@@ -142,11 +127,7 @@ fn overview(org: &Org) -> String {
     let records = SHEETS.iter().filter_map(|sheet| org.world.table(sheet.object));
     let living = records.flat_map(|table| table.records.values()).filter(|record| !record.deleted);
     let on = org.desk.faults.rules().len();
-    let faults = match on {
-        0 => "No faults are on.".to_owned(),
-        1 => "One fault is on.".to_owned(),
-        on => format!("{on} faults are on."),
-    };
+    let faults = page::faults(on);
     // Writing to a String cannot fail.
     let _ = write!(
         body,
@@ -318,26 +299,4 @@ fn clock(body: &mut String, org: &Org) {
         time(org.now(), "%H:%M:%S"),
         time(org.now(), "%a %-d %b %Y"),
     );
-}
-
-fn time(ms: i64, format: &str) -> String {
-    DateTime::from_timestamp_millis(ms).unwrap_or_default().format(format).to_string()
-}
-
-/// 41,902.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Text inside HTML.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

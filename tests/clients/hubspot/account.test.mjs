@@ -2,15 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client } from "@hubspot/api-client";
-import { ask, client, control, fresh, refused, seen, url } from "./simulator.mjs";
+import { ask, begun, client, control, fresh, refused, seen, url } from "./simulator.mjs";
 import { problems } from "./validate.mjs";
 
 let hub;
 let token;
-before(async () => {
-  hub = await fresh();
-  token = (await control("token", {})).access_token;
-});
+before(async () => ([hub, token] = await begun()));
 after(() => assert.deepEqual(seen.wrong, [], "every answer is as the interface files say"));
 
 const redirect = "http://127.0.0.1:9/callback";

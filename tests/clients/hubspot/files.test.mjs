@@ -2,18 +2,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
-import { ask, client, control, fresh, refused, seen } from "./simulator.mjs";
+import { ask, begun, checked, client, refused } from "./simulator.mjs";
 
 let hub;
 let token;
-before(async () => {
-  hub = await fresh();
-  token = (await control("token", {})).access_token;
-});
-after(() => {
-  assert.deepEqual(seen.wrong, [], "every answer is as the interface files say");
-  assert.ok(seen.checked > 20, `${seen.checked} answers were checked`);
-});
+before(async () => ([hub, token] = await begun()));
+after(() => checked(20));
 
 // Every byte, so that nothing on the way takes it for text.
 const data = Buffer.from(Array.from({ length: 3 * 256 }, (_, i) => i % 256));

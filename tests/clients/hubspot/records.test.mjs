@@ -1,18 +1,12 @@
 // Companies, contacts, deals and notes by the unmodified client. What it needs: see simulator.mjs.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ask, client, control, fresh, refused, seen, url } from "./simulator.mjs";
+import { ask, begun, checked, client, control, refused, url } from "./simulator.mjs";
 
 let hub;
 let token;
-before(async () => {
-  hub = await fresh();
-  token = (await control("token", {})).access_token;
-});
-after(() => {
-  assert.deepEqual(seen.wrong, [], "every answer is as the interface files say");
-  assert.ok(seen.checked > 60, `${seen.checked} answers were checked`);
-});
+before(async () => ([hub, token] = await begun()));
+after(() => checked(60));
 
 const kinds = [
   { name: "companies", api: () => hub.crm.companies, given: { name: "Kestrel", domain: "Kestrel.example" }, key: "name", kept: { domain: "kestrel.example" } },

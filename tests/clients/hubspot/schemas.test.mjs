@@ -1,18 +1,12 @@
 // Types of the account's own and their records by the unmodified client. What it needs: see simulator.mjs.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ask, control, fresh, refused, seen } from "./simulator.mjs";
+import { ask, begun, checked, refused } from "./simulator.mjs";
 
 let hub;
 let token;
-before(async () => {
-  hub = await fresh();
-  token = (await control("token", {})).access_token;
-});
-after(() => {
-  assert.deepEqual(seen.wrong, [], "every answer is as the interface files say");
-  assert.ok(seen.checked > 30, `${seen.checked} answers were checked`);
-});
+before(async () => ([hub, token] = await begun()));
+after(() => checked(30));
 
 const text = (name, more = {}) => ({ name, label: name, type: "string", fieldType: "text", ...more });
 const car = {

@@ -48,6 +48,17 @@ export async function fresh(options = {}) {
   return client();
 }
 
+/** What most files begin with: a client of a new account, and a token for requests by hand. */
+export async function begun() {
+  return [await fresh(), (await control("token", {})).access_token];
+}
+
+/** What every file ends with: each answer was as the interface files say, and there were so many at least. */
+export function checked(least) {
+  assert.deepEqual(seen.wrong, [], "every answer is as the interface files say");
+  assert.ok(seen.checked > least, `${seen.checked} answers were checked`);
+}
+
 export async function client(scope) {
   const { access_token: accessToken } = await control("token", scope ? { scope } : {});
   return new Client({ accessToken, basePath: url });

@@ -74,11 +74,20 @@ pub struct TestOptions {
     pub opportunities: usize,
     /// Time-outs of calls to the CRM.
     pub http: HttpSettings,
+    /// How long a run keeps its turn; of no time it is one step, and nothing is read ahead.
+    pub turn: TimeDelta,
 }
 
 impl Default for TestOptions {
     fn default() -> Self {
-        TestOptions { seed: 1, accounts: 0, contacts: 0, opportunities: 0, http: HttpSettings::default() }
+        TestOptions {
+            seed: 1,
+            accounts: 0,
+            contacts: 0,
+            opportunities: 0,
+            http: HttpSettings::default(),
+            turn: TimeDelta::zero(),
+        }
     }
 }
 
@@ -327,8 +336,7 @@ fn wire(
     let limits =
         TransformLimits { call: std::time::Duration::from_secs(20), batch: std::time::Duration::from_secs(40) };
     let transforms = Arc::new(TransformHost::new(program, vec!["transform-child".to_owned()], limits));
-    // A turn of no time is one step.
-    let settings = EngineSettings { turn: TimeDelta::zero(), ..EngineSettings::default() };
+    let settings = EngineSettings { turn: options.turn, ..EngineSettings::default() };
     let engine = Engine { crm: crm.clone(), transforms: transforms.clone(), settings };
     let services = Services {
         pool: database.pool.clone(),

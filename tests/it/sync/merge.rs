@@ -1,6 +1,10 @@
 //! Both sides changed.
 
 use chrono::TimeDelta;
+use crosstie::clock::Clock;
+use crosstie::model::{ConflictKind, Entity};
+use crosstie::store::questions::{self, Question};
+use crosstie::store::{Actor, WorkspaceTx};
 use serde_json::{Value as Json, json};
 
 use super::{agreed_account, app_value, assert_rests, crm_value, text};
@@ -243,4 +247,32 @@ async fn an_edit_of_the_app_during_the_call_is_not_taken_for_agreed() {
     app.sync().await.expect_state("completed");
     assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await.as_deref(), Some("3"));
     app.assert_agreement().await;
+}
+
+#[tokio::test]
+async fn a_pair_that_is_asked_about_twice_at_once_has_one_question() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) = agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1" })).await;
+    let run_id = app.trigger(None).await;
+    app.finish(run_id).await.expect_state("completed");
+    let ask = |phone: &str| Question {
+        kind: ConflictKind::Field,
+        link_id: None,
+        record_id: Some(record_id),
+        crm_record_id: Some(crm_id.clone()),
+        app: [("phone".to_owned(), Some(phone.to_owned()))].into(),
+        crm: Default::default(),
+        base: Default::default(),
+        crm_raw: Default::default(),
+        fields: vec!["phone".to_owned()],
+        settled: false,
+    };
+    let questions = [ask("2"), ask("3")];
+    let mut tx =
+        WorkspaceTx::begin(&app.services.pool, app.workspace_id, Actor::System, app.clock.now()).await.expect("begun");
+    let raised = questions::raise(&mut tx, app.config_id().await, run_id, Entity::Account, &questions).await;
+    assert_eq!(raised.expect("raised"), (1, 0));
+    tx.commit().await.expect("committed");
+    let asked = app.row("SELECT app_data, version FROM crm_sync_conflicts WHERE status = 'pending'").await;
+    assert_eq!(asked, json!({ "app_data": { "phone": "3" }, "version": 2 }));
 }

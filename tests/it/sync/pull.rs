@@ -1,5 +1,6 @@
 //! From the CRM into the app.
 
+use chrono::TimeDelta;
 use crosstie::model::Entity;
 use serde_json::{Value as Json, json};
 
@@ -193,6 +194,29 @@ async fn pages_shorter_than_asked_for_are_followed_to_their_end() {
 }
 
 #[tokio::test]
+async fn a_page_read_ahead_is_transformed_by_the_script_that_is_in_force_when_it_is_stored() {
+    let app = TestApp::with(TestOptions { turn: TimeDelta::minutes(5), ..TestOptions::default() }).await;
+    for number in 0..4 {
+        app.simulator.create("Account", json!({ "Name": format!("Kestrel {number}"), "Phone": "1" })).await;
+    }
+    app.connect_salesforce().await;
+    app.set_config("sync_direction = 'pull', sync_entities = '{accounts}'").await;
+    let phone = "entity_type = 'account' AND app_field = 'phone'";
+    app.as_superuser(&format!("UPDATE crm_field_mappings SET transform_function = '\"old\"' WHERE {phone}")).await;
+    // Somebody saves another script while the first of two pages is being stored and the second is read.
+    app.as_superuser(&format!(
+        "CREATE FUNCTION saved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS
+           $$ BEGIN UPDATE crm_field_mappings SET transform_function = '\"new\"' WHERE {phone}; RETURN NULL; END $$;
+         CREATE TRIGGER saved AFTER INSERT ON accounts FOR EACH STATEMENT EXECUTE FUNCTION saved()"
+    ))
+    .await;
+    app.simulator.control("rules", json!({ "longestPage": 2 })).await;
+    app.sync().await.expect_state("completed");
+    let phones = app.rows("SELECT phone, count(*) FROM accounts GROUP BY phone ORDER BY phone").await;
+    assert_eq!(phones, [json!({ "phone": "new", "count": 2 }), json!({ "phone": "old", "count": 2 })]);
+}
+
+#[tokio::test]
 async fn a_mapping_to_a_field_that_is_gone_is_suspended_and_the_others_go_on() {
     let app = TestApp::start().await;
     let (record_id, crm_id) =
@@ -287,7 +311,8 @@ async fn pages_read_ahead_are_asked_for_once_and_counted() {
 
 #[tokio::test]
 async fn a_page_that_could_not_be_read_ahead_is_asked_for_again() {
-    let app = TestApp::with(TestOptions { accounts: 2100, ..TestOptions::default() }).await;
+    let turn = TimeDelta::minutes(5);
+    let app = TestApp::with(TestOptions { accounts: 2100, turn, ..TestOptions::default() }).await;
     app.connect_salesforce().await;
     app.set_config("sync_direction = 'pull'").await;
     app.simulator
@@ -297,7 +322,7 @@ async fn a_page_that_could_not_be_read_ahead_is_asked_for_again() {
     app.assert_agreement().await;
 }
 
-/// A large page of a full reading is stored in two transactions side by side. Where only the first is stored the page is read
+/// A large page of a full reading is stored in several transactions side by side. Where only some are stored the page is read
 /// again: nothing is made twice and nothing is left out.
 #[tokio::test]
 async fn a_page_of_which_only_the_first_part_is_stored_is_read_again() {

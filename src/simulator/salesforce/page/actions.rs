@@ -12,6 +12,7 @@ use super::super::seeding::user_id;
 use super::{DAY_MS, SHEETS, SWITCHES, Sheet, records, shown};
 use crate::simulator::asked::Asked;
 use crate::simulator::control::{Fault, FaultKind};
+use crate::simulator::page::see_other;
 use crate::simulator::reply::Reply;
 
 /// Records that one press changes.
@@ -42,10 +43,6 @@ pub(in super::super) fn done(org: &mut Org, asked: &Asked) -> Reply {
         _ => return shown(400, "Nothing done", "<h1>There is no such action.</h1><p><a href=\"/\">Overview</a></p>"),
     }
     see_other("/".to_owned())
-}
-
-fn see_other(to: String) -> Reply {
-    Reply { status: 303, ..Reply::redirect(to) }
 }
 
 fn edited(org: &mut Org, asked: &Asked, action: &str) -> Reply {

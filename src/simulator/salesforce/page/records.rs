@@ -6,8 +6,9 @@ use super::super::org::Org;
 use super::super::packed::Value;
 use super::super::schema::object_named;
 use super::super::world::Record;
-use super::{Sheet, escape, grouped, time};
+use super::Sheet;
 use crate::simulator::asked::Asked;
+use crate::simulator::page::{escape, grouped, time};
 
 /// Records on one page.
 const SHOWN: usize = 50;
