@@ -5,6 +5,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use secrecy::SecretString;
 
+use super::ConnectorError;
+
+/// What a call counts as where a CRM limits kinds of calls apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// Any call.
+    Usual,
+    /// A search (HubSpot dossier 6: five a second for the whole account).
+    Search,
+}
+
+/// Lets calls go at the pace that a CRM allows; shared by whoever calls the same account.
+#[async_trait::async_trait]
+pub trait Pace: std::fmt::Debug + Send + Sync {
+    /// Waits for the call's turn. Refuses with [`ConnectorError::RateLimited`] where the turn is too far away to wait for.
+    async fn admit(&self, kind: CallKind) -> Result<(), ConnectorError>;
+}
+
 /// Access to one org for as long as its token lives.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -14,6 +32,8 @@ pub struct Session {
     pub access_token: SecretString,
     /// Counts the calls made.
     pub meter: Arc<CallMeter>,
+    /// Lets each call go when it may; `None`: at once.
+    pub pace: Option<Arc<dyn Pace>>,
 }
 
 /// Calls made, and what the CRM last said about its day.
@@ -36,6 +56,17 @@ pub struct CallUsage {
     pub org_allowed: u64,
     /// The CRM's clock minus ours in milliseconds, by the last answer's `Date`.
     pub clock_difference_ms: i64,
+}
+
+impl Session {
+    /// Waits until a call may go, and counts it. Every call to the CRM begins with this.
+    pub(super) async fn admit(&self, kind: CallKind) -> Result<(), ConnectorError> {
+        if let Some(pace) = &self.pace {
+            pace.admit(kind).await?;
+        }
+        self.meter.count();
+        Ok(())
+    }
 }
 
 impl CallMeter {

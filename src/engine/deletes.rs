@@ -341,7 +341,7 @@ async fn delete_in_crm(step: &Step, entity: Entity) -> Result<bool, StepError> {
         let (state, refusal) = match outcome {
             WriteOutcome::Done { .. } | WriteOutcome::Gone => ("done", None),
             WriteOutcome::Refused(refusal) => ("refused", Some(refusal)),
-            WriteOutcome::Busy | WriteOutcome::Duplicate { .. } => ("refused", None),
+            WriteOutcome::Busy | WriteOutcome::Moved { .. } | WriteOutcome::Duplicate { .. } => ("refused", None),
         };
         let done = state == "done";
         counters.synced += i64::from(done);

@@ -290,7 +290,10 @@ impl<'a> Plan<'a> {
             record_id: record.record_id,
             crm_record_id: link.crm_record_id.clone(),
             write: RecordWrite {
-                kind: WriteKind::Update { crm_id: link.crm_record_id.clone().unwrap_or_default() },
+                kind: WriteKind::Update {
+                    crm_id: link.crm_record_id.clone().unwrap_or_default(),
+                    merged: to_crm.iter().map(|set| (set.field.clone(), set.before.clone())).collect(),
+                },
                 fields: to_crm.iter().map(|set| (set.field.clone(), set.after.clone())).collect(),
             },
             decided: fields_decided(self.context, pair),

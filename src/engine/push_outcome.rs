@@ -16,7 +16,7 @@ use crate::store::links::{self, LinkFailure, LinkWrite, StoredLink};
 use crate::store::pending;
 use crate::store::questions::{self, Question};
 use crate::store::runs::{self, Counters};
-use crate::sync::{Assignment, CrmWriteBase, Value, base_after_crm_write};
+use crate::sync::{Assignment, CrmWriteBase, Record, Value, base_after_crm_write};
 
 /// One record's write and what hangs on it.
 pub(crate) struct PushItem {
@@ -209,6 +209,11 @@ impl End<'_> {
                 self.counters.skipped += 1;
                 ("refused", None)
             }
+            WriteOutcome::Moved { fields, modified_at, edited_at } => {
+                self.meets_again = true;
+                self.moved(&mut write, &fields, modified_at, edited_at);
+                ("refused", None)
+            }
             WriteOutcome::Busy => {
                 self.counters.skipped += 1;
                 write.due = true;
@@ -261,6 +266,18 @@ impl End<'_> {
         }
     }
 
+    /// Somebody edited the record in the CRM since it was read: both sides merge in the next step.
+    fn moved(&self, link: &mut LinkWrite, fields: &Record, modified_at: i64, edited_at: i64) {
+        for field in &self.context.fields {
+            if let Some(value) = fields.get(&field.mapped.crm_field) {
+                link.seen.insert(field.mapped.app_field.clone(), value.clone());
+            }
+        }
+        link.crm_modified_at = chrono::DateTime::from_timestamp_millis(modified_at).or(link.crm_modified_at);
+        link.crm_edited_at = chrono::DateTime::from_timestamp_millis(edited_at).or(link.crm_edited_at);
+        link.due = true;
+    }
+
     /// A create collided with a record that the CRM has: that is a match.
     fn duplicate(
         &mut self,
@@ -298,7 +315,7 @@ pub(crate) fn move_base(
     link: &mut LinkWrite,
     assignment: &Assignment,
     sent_from: &Value,
-    after: Option<&crate::sync::Record>,
+    after: Option<&Record>,
 ) {
     let app_field = &assignment.app_field;
     let field = context.fields.iter().find(|field| field.mapped.app_field == *app_field);

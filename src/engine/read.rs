@@ -16,7 +16,7 @@ use super::deletes;
 use super::position::{Phase, Position, ReadState};
 use super::run::{Read, Step, StepError};
 use super::translate::{Pair, References, Transformed, Translated, app_form, translate};
-use crate::connectors::{CrmRecord, EntityDescription, ReadPage, ReadWindow};
+use crate::connectors::{CrmRecord, DeletionQuery, EntityDescription, ReadPage, ReadWindow};
 use crate::model::{Entity, LinkState, LogDirection, Side, Stage, app_fields};
 use crate::store::app_rows::AppRow;
 use crate::store::links::{self, LinkFailure, StoredLink};
@@ -33,7 +33,8 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
     let is_covered = cursor.as_ref().is_some_and(|cursor| cursor.covers.as_deref() == Some(&context.covers));
     // What was deleted since the last reading is asked for although what is read has widened: a full reading shows the living.
     let until = cursor.and_then(|cursor| cursor.read_until).map(|until| until.timestamp_millis());
-    let deletions = step.call(|crm| async move { crm.connector.deleted(&crm.session, entity, until).await }).await?;
+    let asked = DeletionQuery { since: until, thorough: true };
+    let deletions = step.call(|crm| async move { crm.connector.deleted(&crm.session, entity, asked).await }).await?;
     let since = until.filter(|_| is_covered && deletions.complete);
 
     let mut tx = step.begin().await?;

@@ -188,6 +188,7 @@ impl CrmAccess {
             instance_url: tokens.instance_url,
             access_token: tokens.access_token.into(),
             meter: Arc::new(CallMeter::default()),
+            pace: None,
         };
         Ok(CrmConnection { connector, session, provider })
     }

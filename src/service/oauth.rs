@@ -237,6 +237,7 @@ async fn look_around(connector: &dyn Connector, used: &UsedState, grant: &TokenG
         instance_url: grant.instance_url.clone(),
         access_token: grant.access_token.clone(),
         meter: meter.clone(),
+        pace: None,
     };
     let refused = |error| crm_refused(provider, error);
     let identity = connector.identity(&session).await.map_err(refused)?;

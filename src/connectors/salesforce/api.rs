@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use super::super::http::{HttpAnswer, HttpClient};
-use super::super::{ConnectorError, CrmRecord, Session};
+use super::super::{CallKind, ConnectorError, CrmRecord, Session};
 use super::{errors, records, unreadable};
 use crate::clock::Clock;
 
@@ -99,7 +99,7 @@ impl Api<'_> {
             Some(body) => request.json(body),
             None => request,
         };
-        self.session.meter.count();
+        self.session.admit(CallKind::Usual).await?;
         let answer = self.http.send(request, changes).await?;
         self.note(&answer);
         if answer.status.is_success() {

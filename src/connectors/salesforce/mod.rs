@@ -9,6 +9,7 @@ mod query;
 mod records;
 mod write;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,9 +20,9 @@ use serde_json::Value as Json;
 use super::http::{HttpClient, HttpSettings};
 use super::oauth::{self, OAuthPaths};
 use super::{
-    AuthorizationStart, Connector, ConnectorError, CrmRecord, DailyAllowance, DeletedRecord, Deletions,
-    EntityDescription, Identity, KeyLookup, OAuthSettings, ReadPage, ReadWindow, RecordWrite, Session, TokenGrant,
-    Watermark, WriteOutcome,
+    AuthorizationStart, Connector, ConnectorError, CrmRecord, DailyAllowance, DeletedRecord, DeletionQuery, Deletions,
+    EntityDescription, Identity, KeyLookup, LookBack, OAuthSettings, ReadPage, ReadWindow, RecordWrite, Session,
+    TokenGrant, Watermark, WriteOutcome,
 };
 use crate::clock::Clock;
 use crate::model::{Entity, Provider};
@@ -129,8 +130,9 @@ impl Connector for SalesforceConnector {
         &self,
         session: &Session,
         entity: Entity,
-        since: Option<i64>,
+        query: DeletionQuery,
     ) -> Result<Deletions, ConnectorError> {
+        let since = query.since;
         let api = self.api(session);
         let now = self.clock.now().timestamp_millis() + session.meter.usage().clock_difference_ms;
         let reachable = since.is_none_or(|since| since > now - DELETED_REACH_MS);
@@ -150,7 +152,12 @@ impl Connector for SalesforceConnector {
             records: deleted.collect(),
             watermark: Watermark(covered),
             complete: reachable && since.is_none_or(|since| earliest <= since),
+            exhaustive: true,
         })
+    }
+
+    fn look_backs(&self) -> &'static [LookBack] {
+        &[]
     }
 
     async fn read(
@@ -214,6 +221,30 @@ impl Connector for SalesforceConnector {
         ids: &[String],
     ) -> Result<Vec<WriteOutcome>, ConnectorError> {
         write::delete(&self.api(session), ids).await
+    }
+
+    async fn edit_times(
+        &self,
+        _session: &Session,
+        _entity: Entity,
+        _ids: &[String],
+        _fields: &[String],
+    ) -> Result<HashMap<String, BTreeMap<String, i64>>, ConnectorError> {
+        Ok(HashMap::new())
+    }
+
+    async fn references(
+        &self,
+        _session: &Session,
+        _entity: Entity,
+        _field: &str,
+        _ids: &[String],
+    ) -> Result<Option<HashMap<String, Option<String>>>, ConnectorError> {
+        Ok(None)
+    }
+
+    async fn make_external_id_field(&self, _session: &Session, _entity: Entity) -> Result<bool, ConnectorError> {
+        Ok(false)
     }
 
     async fn count(&self, session: &Session, entity: Entity) -> Result<u64, ConnectorError> {

@@ -146,7 +146,7 @@ fn images(before: Option<Record>, after: Option<Record>, written: &Record) -> Wr
 
 fn crm_id(write: &RecordWrite) -> &str {
     match &write.kind {
-        WriteKind::Update { crm_id } => crm_id,
+        WriteKind::Update { crm_id, .. } => crm_id,
         WriteKind::Create { .. } => "",
     }
 }

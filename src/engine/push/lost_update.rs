@@ -103,7 +103,8 @@ pub(crate) fn put_back_item(context: &EntityContext, link: &StoredLink, record_i
         record_id,
         crm_record_id: Some(crm_id.clone()),
         write: RecordWrite {
-            kind: WriteKind::Update { crm_id },
+            // Whatever is there is our own write.
+            kind: WriteKind::Update { crm_id, merged: Record::new() },
             fields: assignments.iter().map(|set| (set.field.clone(), set.after.clone())).collect(),
         },
         assignments,
