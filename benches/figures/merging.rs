@@ -69,5 +69,6 @@ fn state(record: usize, place: usize) -> FieldState {
         app_changed_at: Some(1_790_000_000_000 + record as i64),
         crm_changed_at: Some(1_790_000_005_000),
         decided: false,
+        late: None,
     }
 }

@@ -30,6 +30,8 @@ struct Trigger {
     config_id: Uuid,
     sync_direction: Option<SyncDirection>,
     entity_types: Option<Vec<String>>,
+    /// Both sides are compared in full, whatever was read before.
+    compare: Option<bool>,
 }
 
 /// No members.
@@ -43,7 +45,9 @@ async fn trigger(
     JsonBody(body): JsonBody<Trigger>,
 ) -> Result<(StatusCode, Json<TriggerAnswer>), Problem> {
     let entities = body.entity_types.map(|names| entities(&names)).transpose()?;
-    let answer = runs::trigger(&services, &viewer, body.config_id, body.sync_direction, entities).await?;
+    let answer =
+        runs::trigger(&services, &viewer, body.config_id, body.sync_direction, entities, body.compare == Some(true))
+            .await?;
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 

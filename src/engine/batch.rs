@@ -133,6 +133,9 @@ impl<'a> Batch<'a> {
             (false, true) if pair.crm.is_some() => pull.skipped += 1,
             (false, true) => {}
         }
+        if !link.held_fields.is_empty() && link.failure.is_none() {
+            link.failure = stored.failure.clone();
+        }
         let failure = link.failure.clone().filter(|_| failed.is_some());
         let link_id = link.id;
         if let (false, Some(app)) = (to_app.is_empty(), &pair.app) {
@@ -343,6 +346,8 @@ pub(crate) fn new_link(id: Uuid, state: LinkState, crm_id: &str, stamps: Option<
         decision: None,
         pending_delete: None,
         deleted_by_engine: false,
+        held_fields: Vec::new(),
+        late: Default::default(),
     }
 }
 

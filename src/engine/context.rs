@@ -31,6 +31,8 @@ pub(crate) struct EntityContext {
     pub fields: Vec<Field>,
     /// Policy and clocks.
     pub merge: MergeContext,
+    /// The time of the step, epoch milliseconds.
+    pub now: i64,
     /// Fingerprint of what a full read covers; another one widens.
     pub covers: String,
     /// Whether values may be written into the app.
@@ -53,6 +55,7 @@ impl EntityContext {
         direction: SyncDirection,
         description: EntityDescription,
         mappings: &[StoredMapping],
+        now: i64,
     ) -> Self {
         let entity = description.entity;
         let allowed = connection.direction.common(direction);
@@ -67,6 +70,7 @@ impl EntityContext {
                 tie_window_ms: TIE_WINDOW_MS,
                 clock_skew_ms: connection.clock_skew_ms,
             },
+            now,
             covers,
             pulls: allowed.pulls(),
             pushes: allowed.pushes(),

@@ -1,8 +1,10 @@
 //! Deletes on either side: noted while reading, carried out at the run's end, held where they are many.
 
+pub(super) mod guard;
+
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, TimeDelta};
+use chrono::DateTime;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -18,8 +20,8 @@ use crate::store::changes::{self, NewChange, Settlement};
 use crate::store::links::{self, LinkWrite, StoredLink};
 use crate::store::questions::Question;
 use crate::store::runs::{self, Counters};
-use crate::store::{StoreError, WorkspaceTx};
-use crate::sync::{DeleteDecision, Record, decide_delete, guard_holds, same};
+use crate::store::{StoreError, WorkspaceTx, holds};
+use crate::sync::{DeleteDecision, Record, decide_delete, same};
 
 /// Deletes that are carried out in one step.
 const APP_BATCH: i64 = 500;
@@ -221,73 +223,40 @@ pub(crate) fn app_record_deleted(
     batch.write_link(write);
 }
 
-/// Carries out what was noted: first the guard, then one batch after the other.
+/// Carries out the deletes that nobody holds, one batch after the other; in a run that an admin has decided about, the ones it
+/// held. A run that still holds some then waits for an admin.
 pub(crate) async fn run(step: &Step) -> Result<Position, StepError> {
-    if step.run.held_decision.as_deref() == Some("rejected") {
+    let decision = step.run.held_decision.as_deref();
+    let finish = step.position.to_phase(Phase::Finish);
+    if decision == Some("rejected") {
         let mut tx = step.begin().await?;
-        let position = step.position.to_phase(Phase::Finish);
-        step.advance(&mut tx, &position).await?;
-        links::reject_deletes(&mut tx, step.run.config_id).await?;
+        step.advance(&mut tx, &finish).await?;
+        holds::reject_deletes(&mut tx, step.run.id).await?;
         tx.commit().await.map_err(StepError::from)?;
-        return Ok(position);
+        return Ok(finish);
     }
-    if step.run.held_decision.is_none()
-        && let Some(reason) = guard(step).await?
-    {
-        return Err(StepError::Held(reason));
-    }
+    let held_by = decision.map(|_| step.run.id);
     let allowed = step.connection.direction.common(step.run.direction);
     for entity in step.connection.entities.iter().copied() {
-        if (allowed.pulls() && delete_in_app(step, entity).await?)
-            || (allowed.pushes() && delete_in_crm(step, entity).await?)
+        if (allowed.pulls() && delete_in_app(step, entity, held_by).await?)
+            || (allowed.pushes() && delete_in_crm(step, entity, held_by).await?)
         {
             return Ok(step.position.to_phase(Phase::Delete));
         }
     }
     let mut tx = step.begin().await?;
-    let position = step.position.to_phase(Phase::Finish);
-    step.advance(&mut tx, &position).await?;
-    tx.commit().await?;
-    Ok(position)
-}
-
-/// Why the run must be held, if it must: too many deletes of one entity on one side.
-async fn guard(step: &Step) -> Result<Option<serde_json::Value>, StepError> {
-    let options = &step.connection.options;
-    let mut tx = step.begin().await?;
-    let since = tx.now() - TimeDelta::hours(24);
-    let mut held = Vec::new();
-    for entity in step.connection.entities.iter().copied() {
-        for side in [Side::App, Side::Crm] {
-            let config_id = step.run.config_id;
-            let deletes = links::count_pending_deletes(&mut tx, config_id, entity, side).await?;
-            if deletes == 0 {
-                continue;
-            }
-            let recent = changes::deletes_since(&mut tx, config_id, entity, side, since).await?;
-            let all = links::count_open(&mut tx, config_id, entity).await?;
-            let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
-            if guard_holds(
-                unsigned(deletes),
-                unsigned(recent),
-                unsigned(all),
-                options.guard_records,
-                options.guard_percent,
-            ) {
-                held.push(serde_json::json!({
-                    "entityType": entity.plural(), "side": side, "deletes": deletes, "links": all,
-                }));
-            }
-        }
+    if decision.is_none() && holds::count_held(&mut tx, step.run.id).await? > 0 {
+        return Err(StepError::Held);
     }
+    step.advance(&mut tx, &finish).await?;
     tx.commit().await?;
-    Ok((!held.is_empty()).then_some(serde_json::Value::Array(held)))
+    Ok(finish)
 }
 
-async fn delete_in_app(step: &Step, entity: Entity) -> Result<bool, StepError> {
+async fn delete_in_app(step: &Step, entity: Entity, held_by: Option<Uuid>) -> Result<bool, StepError> {
     let mut tx = step.begin().await?;
     runs::hold_step(&mut tx, step.run.id).await?;
-    let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::App, APP_BATCH).await?;
+    let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::App, held_by, APP_BATCH).await?;
     if links.is_empty() {
         tx.commit().await?;
         return Ok(false);
@@ -311,11 +280,11 @@ async fn delete_in_app(step: &Step, entity: Entity) -> Result<bool, StepError> {
     Ok(true)
 }
 
-async fn delete_in_crm(step: &Step, entity: Entity) -> Result<bool, StepError> {
+async fn delete_in_crm(step: &Step, entity: Entity, held_by: Option<Uuid>) -> Result<bool, StepError> {
     let connector = step.connector()?;
     let most = i64::try_from(connector.batch_size()).unwrap_or(i64::MAX);
     let mut tx = step.begin().await?;
-    let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::Crm, most).await?;
+    let links = links::pending_deletes(&mut tx, step.run.config_id, entity, Side::Crm, held_by, most).await?;
     if links.is_empty() {
         tx.commit().await?;
         return Ok(false);

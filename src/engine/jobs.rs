@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::model::{Entity, RunTrigger, SyncDirection};
 use crate::queue::{self, NewJob, QueueError};
-use crate::store::{StoreError, WorkspaceTx, runs};
+use crate::store::runs::{self, RunRequest};
+use crate::store::{StoreError, WorkspaceTx};
 
 /// Kind of the job that advances a run by one step.
 pub const RUN_STEP: &str = "run_step";
@@ -20,15 +20,8 @@ pub struct RunStep {
 
 /// Asks for a run of a connection in the transaction that causes it; one that waits already is widened instead.
 /// Returns the run's id.
-pub async fn request_run(
-    tx: &mut WorkspaceTx,
-    config_id: Uuid,
-    trigger: RunTrigger,
-    direction: SyncDirection,
-    entities: &[Entity],
-    requested_by: Option<Uuid>,
-) -> Result<Uuid, StoreError> {
-    let (run_id, _) = runs::request(tx, config_id, trigger, direction, entities, requested_by).await?;
+pub async fn request_run(tx: &mut WorkspaceTx, config_id: Uuid, request: &RunRequest<'_>) -> Result<Uuid, StoreError> {
+    let (run_id, _) = runs::request(tx, config_id, request).await?;
     enqueue_step(tx, config_id, run_id).await?;
     Ok(run_id)
 }

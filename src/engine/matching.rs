@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use super::absent;
 use super::batch::{Batch, CrmStamps, new_link};
 use super::context::EntityContext;
 use super::deletes;
@@ -29,6 +30,13 @@ pub(crate) async fn run(step: &Step, state: &ReadState) -> Result<Position, Step
     let entity = step.entity()?;
     let config_id = step.run.config_id;
     let (mut tx, context) = step.begin_with_context(entity).await?;
+    if state.since.is_none() {
+        tx.commit().await?;
+        if let Some(position) = absent::ask(step, &context, state).await? {
+            return Ok(position);
+        }
+        tx = step.begin().await?;
+    }
     let mut waiting = pending::candidates(&mut tx, config_id, entity).await?;
     let due = links::due_creates_in_app(&mut tx, config_id, entity, MOST_RETRIES).await?;
     tx.commit().await?;
@@ -93,7 +101,14 @@ pub(crate) async fn run(step: &Step, state: &ReadState) -> Result<Position, Step
     deletes::crm_records_listed(&mut tx, step, &context, &mut batch, &state.gone).await?;
     if !context.keeps_crm_edits {
         let watermark = chrono::DateTime::from_timestamp_millis(state.watermark).unwrap_or_default();
-        setup::move_cursor(&mut tx, config_id, entity, watermark, &state.covers).await?;
+        let read = setup::HasRead {
+            until: watermark,
+            covers: &state.covers,
+            looked_back: &state.looks_back,
+            deletions_listed: state.deletions_listed,
+            compared: state.since.is_none(),
+        };
+        setup::move_cursor(&mut tx, config_id, entity, &read).await?;
     }
     step.commit(tx, batch, Stage::Match, waiting.len()).await?;
     Ok(position)

@@ -4,9 +4,11 @@
 //! answer out. Invariants: no remote call inside a database transaction; a step commits only while its run is at the version
 //! it was read at; a CRM write's intent is committed before the call, and an open intent is settled before anything else.
 
+mod absent;
 mod batch;
 mod context;
 mod deletes;
+mod fights;
 pub mod jobs;
 mod matching;
 mod position;

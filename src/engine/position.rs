@@ -1,5 +1,7 @@
 //! Where a run stands: what its next step does. Stored with each commit, so that any replica can go on.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::model::{Entity, LogDirection, Stage};
@@ -33,7 +35,9 @@ pub(crate) enum Phase {
         /// Records up to here are done.
         after: Option<Uuid>,
     },
-    /// Deletes of all entities, after everything else.
+    /// Deletes of all entities, after everything else: the guard looks at them first.
+    Guard,
+    /// The deletes that may go.
     Delete,
     /// Logs and connection are closed.
     Finish,
@@ -55,12 +59,18 @@ pub(crate) struct ReadState {
     /// the reading tells which of them were merged.
     #[serde(default)]
     pub gone: Vec<(String, i64)>,
+    /// Second looks that this window takes, by their distance in seconds: when (epoch milliseconds).
+    #[serde(default)]
+    pub looks_back: BTreeMap<String, i64>,
+    /// The CRM's list of deletions was read to its end.
+    #[serde(default)]
+    pub deletions_listed: bool,
 }
 
 impl Position {
     /// The start of a run over `entities`.
     pub(crate) fn start(entities: Vec<Entity>) -> Self {
-        let phase = if entities.is_empty() { Phase::Delete } else { Phase::Prepare };
+        let phase = if entities.is_empty() { Phase::Guard } else { Phase::Prepare };
         Position { entities, phase, tries: 0, processed: 0, total: None }
     }
 
@@ -85,7 +95,7 @@ impl Position {
             Phase::Prepare | Phase::Read(_) => (LogDirection::Pull, Stage::Read),
             Phase::Match(_) => (LogDirection::Pull, Stage::Match),
             Phase::Push { .. } => (LogDirection::Push, Stage::WriteCrm),
-            Phase::Delete | Phase::Finish => (LogDirection::Push, Stage::Delete),
+            Phase::Guard | Phase::Delete | Phase::Finish => (LogDirection::Push, Stage::Delete),
         };
         serde_json::json!({
             "direction": direction,

@@ -181,6 +181,11 @@ async fn relock(
     Ok(())
 }
 
+/// Whether the link of a record that is there on both sides again opens.
+fn reopens(link: &StoredLink) -> bool {
+    matches!(link.state, LinkState::GoneApp | LinkState::NotVisible) && link.crm_record_id.is_some()
+}
+
 /// Whether the CRM has no record for this one yet, as far as the links tell.
 fn is_new_to_crm(pair: &Pair) -> bool {
     pair.app.as_ref().is_some_and(is_alive)
@@ -250,10 +255,16 @@ impl<'a> Plan<'a> {
                 self.batch.settle_changes(&record.change_ids);
             }
             (Some(link), true) if link.state == LinkState::Linked => self.update(record, pair, translated),
-            (Some(link), true) if link.state == LinkState::GoneApp && link.crm_record_id.is_some() => {
+            (Some(link), true) if link.state == LinkState::NotVisible && pair.crm.is_none() => {
+                self.batch.counters(LogDirection::Push).skipped += 1;
+                self.batch.write_link(LinkWrite { due: false, ..link.to_write() });
+                self.batch.settle_changes(&record.change_ids);
+            }
+            (Some(link), true) if reopens(link) => {
                 // Restored in the app, and the CRM has its record: both meet in the next step.
                 let seen = pair.crm.as_ref().map(|crm| seen(self.context, crm)).unwrap_or_default();
-                let reopened = LinkWrite { state: LinkState::Linked, due: true, seen, ..link.to_write() };
+                let reopened =
+                    LinkWrite { state: LinkState::Linked, due: true, seen, failure: None, ..link.to_write() };
                 self.meets_again = true;
                 self.batch.write_link(reopened);
                 self.batch.settle_changes(&record.change_ids);

@@ -1,6 +1,6 @@
 //! What became of a batch of CRM writes: bases move, refusals are kept with their reason, edits that waited are settled.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use super::matching::seen;
 use super::position::Position;
 use super::push::lost_update;
 use super::run::{Step, StepError};
-use crate::connectors::{CrmRecord, RecordWrite, WriteImages, WriteKind, WriteOutcome};
+use crate::connectors::{ConnectorError, CrmRecord, RecordWrite, WriteImages, WriteKind, WriteOutcome};
 use crate::model::{LinkState, LogDirection, RecordRefusal, Side, Stage};
 use crate::store::changes::{self, Settlement};
 use crate::store::links::{self, LinkFailure, LinkWrite, StoredLink};
@@ -68,21 +68,55 @@ pub(crate) async fn write_and_store(
             if batch.is_empty() {
                 break;
             }
-            match write(step, context, &batch).await {
-                Ok(answers) => outcomes.extend(batch.into_iter().zip(answers)),
-                Err(error) => failed = Some(error),
-            }
+            failed = write_split(step, context, batch, &mut outcomes).await.err();
         }
     }
     let (Some(error), written) = (failed, outcomes.len()) else {
-        let duplicates = read_duplicates(step, context, &outcomes).await?;
-        return store(step, context, outcomes, duplicates, fenced, positions, records).await;
+        let asked = ask_again(step, context, &outcomes).await?;
+        return store(step, context, outcomes, asked, fenced, positions, records).await;
     };
     if written > 0 {
-        let duplicates = read_duplicates(step, context, &outcomes).await?;
-        store(step, context, outcomes, duplicates, fenced, (&step.position, &step.position), written).await?;
+        let asked = ask_again(step, context, &outcomes).await?;
+        store(step, context, outcomes, asked, fenced, (&step.position, &step.position), written).await?;
     }
     Err(error)
+}
+
+/// Writes one batch. A batch that the CRM refuses whole is split until the records it does not take stand alone.
+async fn write_split(
+    step: &Step,
+    context: &EntityContext,
+    batch: Vec<PushItem>,
+    outcomes: &mut Vec<(PushItem, WriteOutcome)>,
+) -> Result<(), StepError> {
+    let mut parts = VecDeque::from([batch]);
+    while let Some(mut part) = parts.pop_front() {
+        match write(step, context, &part).await {
+            Ok(answers) => outcomes.extend(part.into_iter().zip(answers)),
+            Err(StepError::Crm(ConnectorError::Rejected { .. })) if part.len() > 1 => {
+                let rest = part.split_off(part.len() / 2);
+                parts.push_front(rest);
+                parts.push_front(part);
+            }
+            Err(StepError::Crm(ConnectorError::Rejected { crm_code })) => {
+                let refused = || WriteOutcome::Refused(rejected(&crm_code));
+                outcomes.extend(part.into_iter().map(|item| (item, refused())));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn rejected(crm_code: &str) -> RecordRefusal {
+    RecordRefusal {
+        code: "rejected".to_owned(),
+        crm_code: crm_code.to_owned(),
+        message: "The CRM does not take this record as it is. Look at its values and at the CRM's rules, then retry."
+            .to_owned(),
+        fields: Vec::new(),
+        retryable: true,
+    }
 }
 
 async fn write(step: &Step, context: &EntityContext, items: &[PushItem]) -> Result<Vec<WriteOutcome>, StepError> {
@@ -91,35 +125,64 @@ async fn write(step: &Step, context: &EntityContext, items: &[PushItem]) -> Resu
     step.call(|crm| async move { crm.connector.write(&crm.session, description, writes).await }).await
 }
 
-/// The records that creates collided with, where the CRM named exactly one.
-async fn read_duplicates(
+/// What the CRM says about records that a write met otherwise than expected.
+#[derive(Default)]
+struct Asked {
+    /// The records that creates collided with, where the CRM named exactly one.
+    duplicates: HashMap<String, CrmRecord>,
+    /// Ids of records to update that answer nothing, not even that they were deleted.
+    unanswered: HashSet<String>,
+}
+
+async fn ask_again(
     step: &Step,
     context: &EntityContext,
     outcomes: &[(PushItem, WriteOutcome)],
-) -> Result<HashMap<String, CrmRecord>, StepError> {
-    let ids: Vec<String> = outcomes
-        .iter()
-        .filter_map(|(item, outcome)| match outcome {
-            WriteOutcome::Duplicate { crm_ids } if item.crm_record_id.is_none() && crm_ids.len() == 1 => {
-                crm_ids.first().cloned()
+) -> Result<Asked, StepError> {
+    let mut gone = HashSet::new();
+    let mut ids = Vec::new();
+    for (item, outcome) in outcomes {
+        match (outcome, &item.crm_record_id) {
+            (WriteOutcome::Duplicate { crm_ids }, None) if crm_ids.len() == 1 => ids.extend(crm_ids.iter().cloned()),
+            (WriteOutcome::Gone, Some(crm_id)) => {
+                gone.insert(crm_id.clone());
+                ids.push(crm_id.clone());
             }
-            _ => None,
-        })
-        .collect();
+            _ => {}
+        }
+    }
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Asked::default());
     }
     let (ids, fields, entity) = (&ids, &context.crm_fields(), context.entity);
     let records =
         step.call(|crm| async move { crm.connector.read_by_id(&crm.session, entity, fields, ids).await }).await?;
-    Ok(records.into_iter().map(|record| (record.id.clone(), record)).collect())
+    let duplicates: HashMap<String, CrmRecord> =
+        records.into_iter().map(|record| (record.id.clone(), record)).collect();
+    let unanswered = gone.into_iter().filter(|id| !duplicates.contains_key(id)).collect();
+    Ok(Asked { duplicates, unanswered })
+}
+
+/// Why a record that the CRM does not show waits for a person.
+pub(crate) fn not_visible() -> LinkFailure {
+    LinkFailure {
+        code: "not_visible".to_owned(),
+        crm_code: None,
+        message:
+            "The CRM no longer shows this record to the connected user, and does not say that it was deleted. Give the \
+                  user access to it, then retry."
+                .to_owned(),
+        side: Side::Crm,
+        fields: Vec::new(),
+        retryable: true,
+    }
 }
 
 async fn store(
     step: &Step,
     context: &EntityContext,
     outcomes: Vec<(PushItem, WriteOutcome)>,
-    duplicates: HashMap<String, CrmRecord>,
+    asked: Asked,
     fenced: i64,
     (position, again): (&Position, &Position),
     records: usize,
@@ -133,12 +196,13 @@ async fn store(
         .into_iter()
         .map(|link| (link.id, link))
         .collect();
-    let taken: Vec<String> = duplicates.keys().cloned().collect();
+    let taken: Vec<String> = asked.duplicates.keys().cloned().collect();
     let linked = links::record_ids_of(&mut tx, config_id, entity, &taken).await?;
     let mut end = End {
         context,
-        duplicates,
+        duplicates: asked.duplicates,
         linked,
+        unanswered: asked.unanswered,
         counters: Counters::default(),
         links: Vec::new(),
         settlements: Vec::new(),
@@ -169,6 +233,7 @@ struct End<'a> {
     context: &'a EntityContext,
     duplicates: HashMap<String, CrmRecord>,
     linked: BTreeMap<String, Uuid>,
+    unanswered: HashSet<String>,
     counters: Counters,
     links: Vec<LinkWrite>,
     settlements: Vec<Settlement>,
@@ -202,6 +267,12 @@ impl End<'_> {
                 self.counters.failed += 1;
                 write.failure = Some(failure_of(&refusal));
                 ("refused", Some(refusal))
+            }
+            WriteOutcome::Gone if self.is_not_visible(item) => {
+                write.state = LinkState::NotVisible;
+                write.failure = Some(not_visible());
+                self.counters.failed += 1;
+                ("refused", None)
             }
             WriteOutcome::Gone => {
                 // Deleted in the CRM since it was read: the next reading decides between the delete and this edit.
@@ -241,13 +312,15 @@ impl End<'_> {
         link.state = LinkState::Linked;
         link.crm_record_id = Some(crm_id);
         link.due = item.waits;
-        link.failure = item.failure.clone();
+        let held = link.failure.take().filter(|_| !link.held_fields.is_empty());
+        link.failure = item.failure.clone().or(held);
         link.crm_modified_at =
             images.modified_at.and_then(chrono::DateTime::from_timestamp_millis).or(link.crm_modified_at);
         for assignment in &item.assignments {
             let sent_from = item.app_values.get(&assignment.app_field).cloned().flatten();
             move_base(self.context, link, assignment, &sent_from, images.after.as_ref());
             link.seen.remove(&assignment.app_field);
+            link.late.remove(&assignment.app_field);
             if let Some(open) = &mut link.decision {
                 open.remove(&assignment.app_field);
             }
@@ -264,6 +337,11 @@ impl End<'_> {
                 }
             }
         }
+    }
+
+    /// The CRM answers nothing under the record's id, not even that it was deleted.
+    fn is_not_visible(&self, item: &PushItem) -> bool {
+        item.crm_record_id.as_ref().is_some_and(|id| self.unanswered.contains(id))
     }
 
     /// Somebody edited the record in the CRM since it was read: both sides merge in the next step.

@@ -1,6 +1,7 @@
 //! Reading the CRM: describe, deletions and window first, then page by page. Each page is merged and committed by itself.
 
 mod page;
+mod window;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use page::Page;
+use window::Wish;
 
 use super::batch::{Batch, CrmStamps, new_link};
 use super::context::EntityContext;
@@ -16,7 +18,7 @@ use super::deletes;
 use super::position::{Phase, Position, ReadState};
 use super::run::{Read, Step, StepError};
 use super::translate::{Pair, References, Transformed, Translated, app_form, translate};
-use crate::connectors::{CrmRecord, DeletionQuery, EntityDescription, ReadPage, ReadWindow};
+use crate::connectors::{CrmRecord, EntityDescription, ReadPage, ReadWindow};
 use crate::model::{Entity, LinkState, LogDirection, Side, Stage, app_fields};
 use crate::store::app_rows::AppRow;
 use crate::store::links::{self, LinkFailure, StoredLink};
@@ -30,16 +32,15 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
     let (mut tx, context) = step.begin_with_context(entity).await?;
     let cursor = setup::cursor(&mut tx, step.run.config_id, entity).await?;
     tx.commit().await?;
-    let is_covered = cursor.as_ref().is_some_and(|cursor| cursor.covers.as_deref() == Some(&context.covers));
-    // What was deleted since the last reading is asked for although what is read has widened: a full reading shows the living.
-    let until = cursor.and_then(|cursor| cursor.read_until).map(|until| until.timestamp_millis());
-    let asked = DeletionQuery { since: until, thorough: true };
-    let deletions = step.call(|crm| async move { crm.connector.deleted(&crm.session, entity, asked).await }).await?;
-    let since = until.filter(|_| is_covered && deletions.complete);
+    let wish = Wish { covers: &context.covers, trigger: step.run.trigger, compares: step.run.compares };
+    let window = window::open(&wish, cursor.as_ref(), step.connector()?.look_backs(), step.engine.crm.clock.now());
+    let query = window.deletions;
+    let deletions = step.call(|crm| async move { crm.connector.deleted(&crm.session, entity, query).await }).await?;
+    let since = window.since.filter(|_| deletions.complete);
 
     let mut tx = step.begin().await?;
     let mut gone = Vec::new();
-    if until.is_some() && !context.keeps_crm_edits {
+    if query.since.is_some() && !context.keeps_crm_edits {
         let ids: Vec<String> = deletions.records.iter().map(|record| record.id.clone()).collect();
         let links = links::by_crm_ids(&mut tx, step.run.config_id, entity, &ids).await?;
         let linked: HashSet<String> = links
@@ -51,7 +52,15 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
         gone.extend(records.map(|record| (record.id.clone(), record.deleted_at)));
     }
     let covers = context.covers.clone();
-    let state = ReadState { since, watermark: deletions.watermark.0, covers, page: None, gone };
+    let state = ReadState {
+        since,
+        watermark: deletions.watermark.0,
+        covers,
+        page: None,
+        gone,
+        looks_back: window.looks_back,
+        deletions_listed: query.thorough && deletions.exhaustive,
+    };
     let position = step.position.to_phase(Phase::Read(state));
     step.advance(&mut tx, &position).await?;
     if since.is_none() && step.connection.direction.pushes() {

@@ -78,8 +78,9 @@ pub async fn look_again(
     };
     let mut tx = begin(crm, subject).await?;
     let mappings = setup::mappings(&mut tx, subject.config_id, subject.entity).await?;
+    let now = tx.now().timestamp_millis();
     tx.commit().await?;
-    let mut context = EntityContext::new(&connection, connection.direction, description, &mappings);
+    let mut context = EntityContext::new(&connection, connection.direction, description, &mappings, now);
     context.merge.policy = ConflictPolicy::ManualReview;
     context.fields.iter_mut().for_each(|field| field.mapped.rule = None);
     let record = caller.read(&context.crm_fields()).await?;
@@ -273,5 +274,7 @@ fn unlinked(subject: &Subject) -> StoredLink {
         decision: BTreeMap::new(),
         pending_delete: None,
         deleted_by_engine: false,
+        held_fields: Vec::new(),
+        late: BTreeMap::new(),
     }
 }

@@ -15,13 +15,13 @@ use super::batch::Batch;
 use super::context::EntityContext;
 use super::jobs::{RunStep, store_error};
 use super::position::{Phase, Position};
-use super::{AccessError, CrmConnection, Engine, deletes, matching, push, read, settle};
+use super::{AccessError, CrmConnection, Engine, deletes, fights, matching, push, read, settle};
 use crate::connectors::{Connector, ConnectorError, EntityDescription};
 use crate::model::{ConnectionStatus, Entity, LogDirection, LogStatus, RunState, RunTrigger, Stage};
 use crate::queue::{self, Lease};
 use crate::store::runs::{self, StoredRun};
 use crate::store::setup::{self, ConnectionSetup, SyncEnd};
-use crate::store::{Actor, StoreError, WorkspaceTx, events};
+use crate::store::{Actor, StoreError, WorkspaceTx, events, holds};
 use crate::sync::next_run;
 
 /// How often a paused or waiting run looks whether it may go on.
@@ -44,7 +44,7 @@ pub(crate) enum StepError {
     Budget,
     /// A guard stopped the run; an admin decides.
     #[error("held for approval")]
-    Held(serde_json::Value),
+    Held,
     /// The database did not answer or refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -161,7 +161,8 @@ impl Step {
             }
         };
         let mappings = setup::mappings(&mut tx, self.connection.id, entity).await?;
-        let context = EntityContext::new(&self.connection, self.run.direction, description, &mappings);
+        let now = tx.now().timestamp_millis();
+        let context = EntityContext::new(&self.connection, self.run.direction, description, &mappings, now);
         Ok((tx, context))
     }
 
@@ -307,7 +308,7 @@ async fn advance(
     let mut tx = WorkspaceTx::begin(&engine.crm.pool, args.workspace_id, Actor::System, now).await?;
     let Some(run) = runs::load(&mut tx, args.run_id).await? else { return Ok(Some(Turn::Done)) };
     let Some(connection) = setup::connection(&mut tx, run.config_id).await? else { return Ok(Some(Turn::Done)) };
-    if run.state.is_over() || run.state == RunState::Held {
+    if run.state.is_over() || (run.state == RunState::Held && run.held_decision.is_none()) {
         return Ok(Some(Turn::Done));
     }
     if run.cancel_requested {
@@ -328,8 +329,11 @@ async fn advance(
     if let Some(until) = connection.limited_until.filter(|until| *until > now) {
         return Ok(Some(Turn::Again(until)));
     }
-    if run.state == RunState::Queued {
-        let started = start(&mut tx, &connection, &run).await?;
+    if matches!(run.state, RunState::Queued | RunState::Held) {
+        let started = match run.state {
+            RunState::Held => holds::resume(&mut tx, run.id).await?,
+            _ => start(&mut tx, &connection, &run).await?,
+        };
         tx.commit().await?;
         return Ok(if started { None } else { Some(Turn::Again(now + LOOK_AGAIN)) });
     }
@@ -359,9 +363,11 @@ async fn take(step: Arc<Step>) -> Result<Option<Turn>, StepError> {
         Phase::Read(state) => read::page(step, state).await?,
         Phase::Match(state) => matching::run(step, state).await?,
         Phase::Push { after } => push::run(step, *after).await?,
+        Phase::Guard => deletes::guard::run(step).await?,
         Phase::Delete => deletes::run(step).await?,
         Phase::Finish => {
             let mut tx = step.begin().await?;
+            fights::hold(step, &mut tx).await?;
             let failed = runs::failed_records(&mut tx, step.run.id).await?;
             let state = if failed > 0 { RunState::Partial } else { RunState::Completed };
             end_run(&mut tx, &step.connection, &step.run, state, None).await?;
@@ -414,6 +420,11 @@ async fn end_run(
     let next = next_run(connection.frequency, connection.schedule.as_ref(), tx.now().timestamp_millis());
     let next_sync_at = next.and_then(DateTime::from_timestamp_millis).filter(|_| connection.set_up || state.is_over());
     setup::note_sync_end(tx, connection.id, &SyncEnd { status, error: sentence, next_sync_at }).await?;
+    announce_end(tx, connection, run).await
+}
+
+/// Lets the connection's next run begin, and tells the screens.
+async fn announce_end(tx: &mut WorkspaceTx, connection: &ConnectionSetup, run: &StoredRun) -> Result<(), StepError> {
     let now = tx.now();
     queue::hasten(tx.connection(), &connection.id.to_string(), now).await.map_err(store_error)?;
     events::announce(tx, "run", run.id, run.config_id).await?;

@@ -11,8 +11,12 @@ use super::run::{Step, StepError};
 use crate::connectors::{CrmRecord, KeyLookup};
 use crate::model::{ChangeAction, Entity, LinkState};
 use crate::store::changes::{self, OpenIntent, Settlement};
-use crate::store::links::{self, LinkWrite, PUT_BACK};
+use crate::store::links::{self, LateWrite, LinkWrite, PUT_BACK};
+use crate::store::runs;
 use crate::sync::{Assignment, Rule, same_meaning};
+
+/// How long a write that was not applied may still turn up (`sync.md`, "One run"), milliseconds.
+const LATE_MS: i64 = 24 * 3600 * 1000;
 
 /// Settles the first batch of open intents of the connection, if there are any.
 pub(crate) async fn settle_open_intents(step: &Step) -> Result<(), StepError> {
@@ -36,6 +40,7 @@ async fn settle(step: &Step, entity: Entity, intents: &[&OpenIntent]) -> Result<
 
     let mut tx = step.begin().await?;
     step.advance(&mut tx, &step.position).await?;
+    runs::hold_step(&mut tx, step.run.id).await?;
     let record_ids: Vec<uuid::Uuid> = intents.iter().filter_map(|intent| intent.record_id).collect();
     let stored = links::by_record_ids(&mut tx, step.run.config_id, entity, &record_ids).await?;
     let mut settlements = Vec::new();
@@ -48,8 +53,11 @@ async fn settle(step: &Step, entity: Entity, intents: &[&OpenIntent]) -> Result<
         };
         let link = stored.iter().find(|link| Some(link.id) == intent.link_id);
         let applied = is_applied(&context, intent, found);
-        if let (true, Some(link)) = (applied, link) {
-            writes.push(applied_link(&context, intent, found, link.to_write()));
+        match link {
+            Some(link) if applied => writes.push(applied_link(&context, intent, found, link.to_write())),
+            // It may be on its way still. Of a create only the look-up before the next one can tell.
+            Some(link) if intent.action == ChangeAction::Update => writes.push(late_link(intent, link.to_write())),
+            _ => {}
         }
         settlements.push(Settlement {
             id: intent.id,
@@ -113,6 +121,16 @@ fn is_applied(context: &EntityContext, intent: &OpenIntent, found: Option<&CrmRe
             record.fields.get(&change.field).is_some_and(|now| same_meaning(kind, now, &change.after))
         }),
     }
+}
+
+/// The link of an intent whose values were not there: should one turn up within a day, it is no edit of the CRM's.
+fn late_link(intent: &OpenIntent, mut link: LinkWrite) -> LinkWrite {
+    let until = intent.created_at.timestamp_millis() + LATE_MS;
+    for change in intent.fields.iter().filter(|change| change.rule != Rule::PutBack.as_str()) {
+        link.late.insert(change.app_field.clone(), LateWrite { value: change.after.clone(), until });
+    }
+    link.due = true;
+    link
 }
 
 /// The link of an intent that turned out applied: what was sent is the base.

@@ -215,7 +215,13 @@ pub(crate) fn translate(
                 }));
                 return not_observed(pair, field);
             }
-            let state = field_state(pair, field, references, |to_app, input| {
+            // What the engine wrote in turns rests until a person releases it; the CRM's edits are kept in mind.
+            if pair.link.as_ref().is_some_and(|link| link.held_fields.contains(&field.mapped.app_field)) {
+                let edited = pair.crm_value(field).filter(|crm| pair.base(field).is_none_or(|base| base.crm != *crm));
+                waiting.extend(edited.map(|crm| (field.mapped.app_field.clone(), crm)));
+                return not_observed(pair, field);
+            }
+            let state = field_state(context.now, pair, field, references, |to_app, input| {
                 transformed.answer(position, index, to_app, input)
             });
             state.unwrap_or_else(|| {
@@ -229,6 +235,7 @@ pub(crate) fn translate(
 }
 
 fn field_state(
+    now: i64,
     pair: &Pair,
     field: &Field,
     references: &References,
@@ -256,7 +263,9 @@ fn field_state(
     let decided = pair.choice(field).is_some();
     let base = decided_base(pair, field, base, &app, &crm, &crm_as_app, &app_as_crm);
     let crm_changed_at = pair.crm_edited_at;
-    Some(FieldState { base, app, crm, crm_as_app, app_as_crm, app_changed_at, crm_changed_at, decided })
+    let late = pair.link.as_ref().and_then(|link| link.late.get(&field.mapped.app_field));
+    let late = late.filter(|late| late.until > now).map(|late| late.value.clone());
+    Some(FieldState { base, app, crm, crm_as_app, app_as_crm, app_changed_at, crm_changed_at, decided, late })
 }
 
 /// The id on the other side; outer `None` where it has no partner yet.
@@ -352,6 +361,7 @@ fn not_observed(pair: &Pair, field: &Field) -> FieldState {
         app_changed_at: None,
         crm_changed_at: None,
         decided: false,
+        late: None,
     }
 }
 

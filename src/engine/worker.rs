@@ -16,6 +16,7 @@ use super::jobs::{self, RUN_STEP, store_error};
 use super::{Engine, run};
 use crate::model::RunTrigger;
 use crate::queue::{self, Lease};
+use crate::store::runs::RunRequest;
 use crate::store::{Actor, StoreError, WorkspaceTx, lookup, setup};
 use crate::sync::next_run;
 
@@ -129,7 +130,14 @@ async fn start(engine: &Engine, workspace_id: Uuid, config_id: Uuid, trigger: Ru
         setup::set_next_sync(&mut tx, config_id, next).await?;
     }
     if connection.set_up {
-        jobs::request_run(&mut tx, config_id, trigger, connection.direction, &connection.entities, None).await?;
+        let request = RunRequest {
+            trigger,
+            direction: connection.direction,
+            entities: &connection.entities,
+            compares: false,
+            requested_by: None,
+        };
+        jobs::request_run(&mut tx, config_id, &request).await?;
     }
     tx.commit().await
 }

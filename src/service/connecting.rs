@@ -6,14 +6,16 @@ use serde_json::Value;
 use super::crm_refusal::access_refused;
 use super::integrations::{environments, unsigned};
 use super::run_words::live_run;
-use super::{ServiceError, Services, Viewer, connections, crm_host, runs as run_requests};
+use super::{ServiceError, Services, Viewer, connections, crm_host};
 use crate::connectors::EntityDescription;
+use crate::engine::jobs;
 use crate::model::{
     Capability, ConflictPolicy, ConnectionStatus, Entity, Environment, Provider, RunState, RunTrigger, SyncDirection,
     SyncFrequency,
 };
 use crate::store::connection_evidence::{self as evidence, LinkedPair};
 use crate::store::connections::{self as stored_connections, StoredConnection};
+use crate::store::runs::RunRequest;
 use crate::store::settings::{self, Settings};
 use crate::store::{WorkspaceTx, events, setup};
 use crate::sync::{next_run, same_meaning};
@@ -158,9 +160,15 @@ pub async fn complete(
     };
     settings::write(&mut tx, connection.id, &chosen, next.and_then(DateTime::from_timestamp_millis)).await?;
     setup::complete_set_up(&mut tx, connection.id).await?;
-    let user = Some(viewer.user_id);
-    let (id, direction, entities) = (connection.id, choice.direction, &choice.entities);
-    run_requests::request(&mut tx, id, RunTrigger::Manual, direction, entities, user).await?;
+    let id = connection.id;
+    let request = RunRequest {
+        trigger: RunTrigger::Manual,
+        direction: choice.direction,
+        entities: &choice.entities,
+        compares: false,
+        requested_by: Some(viewer.user_id),
+    };
+    jobs::request_run(&mut tx, id, &request).await?;
     events::announce(&mut tx, "connection", id, id).await?;
     tx.commit().await?;
     Ok(())

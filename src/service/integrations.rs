@@ -7,7 +7,8 @@ use super::{ServiceError, Services, Viewer, connections};
 use crate::model::{Capability, ConnectionStatus, Entity, Environment, Provider, RunState, SyncFrequency};
 use crate::store::connection_evidence::{self as evidence, Agreement, CardRun};
 use crate::store::connections::{self as stored_connections, StoredConnection};
-use crate::store::{WorkspaceTx, runs};
+use crate::store::runs::StoredRun;
+use crate::store::{WorkspaceTx, holds};
 use crate::view::Moment;
 use crate::view::connections::ConnectionStats;
 use crate::view::instant::{counted, grouped};
@@ -69,8 +70,8 @@ async fn card(tx: &mut WorkspaceTx, connection: StoredConnection) -> Result<Conn
         }
         None => None,
     };
-    let held = match last.iter().find(|run| run.state == RunState::Held) {
-        Some(run) => Some(hold(tx, &connection, run).await?),
+    let held = match holds::undecided(tx, connection.id).await? {
+        Some(run) => Some(hold(tx, &connection, &run).await?),
         None => None,
     };
     let conflicts: i64 = Entity::ALL.iter().map(|entity| stats.of(*entity).conflicts).sum();
@@ -92,7 +93,7 @@ async fn card(tx: &mut WorkspaceTx, connection: StoredConnection) -> Result<Conn
             .collect(),
         last_sync: connection.last_sync_at.map(|at| Moment::new(at, now)),
         next_sync: next_sync.map(|at| Moment::new(at, now)),
-        next_words: next_words(&connection, held.is_some()).to_owned(),
+        next_words: next_words(&connection).to_owned(),
         rhythm: format!("{}, {}", connection.direction.label(), connection.frequency.label().to_lowercase()),
         budget: budget(&connection),
         organization: connection.organization_id.clone(),
@@ -107,11 +108,9 @@ async fn card(tx: &mut WorkspaceTx, connection: StoredConnection) -> Result<Conn
     })
 }
 
-async fn hold(tx: &mut WorkspaceTx, connection: &StoredConnection, run: &CardRun) -> Result<HeldRun, ServiceError> {
-    let stored = runs::load(tx, run.id).await?;
-    let reason = stored.and_then(|run| run.held_reason).unwrap_or(Value::Null);
-    let sample = evidence::waiting_deletes(tx, connection.id, SAMPLE).await?;
-    Ok(held_run(connection, run, &reason, &sample))
+async fn hold(tx: &mut WorkspaceTx, connection: &StoredConnection, run: &StoredRun) -> Result<HeldRun, ServiceError> {
+    let sample = evidence::held_records(tx, run.id, SAMPLE).await?;
+    Ok(held_run(connection, run.id, run.held_reason.as_ref().unwrap_or(&Value::Null), &sample))
 }
 
 fn truth(
@@ -216,13 +215,12 @@ fn needs(viewer: &Viewer, card: &ConnectionCard) -> Vec<Attention> {
     lines
 }
 
-fn next_words(connection: &StoredConnection, held: bool) -> &'static str {
+fn next_words(connection: &StoredConnection) -> &'static str {
     match connection.status {
         ConnectionStatus::Paused => "after Resume",
         ConnectionStatus::Error => "after Reconnect",
         ConnectionStatus::Disconnected => "after it is connected again",
         ConnectionStatus::Connected if connection.setup_completed_at.is_none() => "after set-up is complete",
-        ConnectionStatus::Connected if held => "after your decision",
         ConnectionStatus::Connected if connection.frequency == SyncFrequency::Manual => "when somebody asks for it",
         ConnectionStatus::Connected => "after the run that is on",
     }

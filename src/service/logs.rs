@@ -6,8 +6,9 @@ use uuid::Uuid;
 use super::paging::{PagePart, cursor_after};
 use super::{ServiceError, Services, Viewer, conflicts, runs};
 use crate::engine::jobs;
-use crate::model::{Capability, ConnectionStatus, LogStatus, RunTrigger};
+use crate::model::{Capability, ConnectionStatus, LogStatus};
 use crate::store::logs::StoredLog;
+use crate::store::runs::RunRequest;
 use crate::store::{self, WorkspaceTx, events, journal, setup};
 use crate::view::instant::rfc3339;
 use crate::view::logs::{Log, LogAnswer, LogDetails, LogList, RecordError, StageTime};
@@ -96,10 +97,9 @@ pub async fn retry(services: &Services, viewer: &Viewer, id: Uuid) -> Result<Tri
         let detail = "None of this run's records is failed any more. There is nothing to retry.";
         return Err(ServiceError::state("nothing_to_retry", detail));
     }
-    let user = Some(viewer.user_id);
-    let job_id =
-        jobs::request_run(&mut tx, log.config_id, RunTrigger::Decision, connection.direction, &[log.entity], user)
-            .await?;
+    let entities = [log.entity];
+    let request = RunRequest::of_decision(connection.direction, &entities, viewer.user_id);
+    let job_id = jobs::request_run(&mut tx, log.config_id, &request).await?;
     events::announce(&mut tx, "run", job_id, log.config_id).await?;
     tx.commit().await?;
     Ok(TriggerAnswer { job_id, estimated_records: i64::try_from(due).ok().filter(|due| *due > 0) })

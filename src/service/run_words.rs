@@ -1,6 +1,7 @@
 //! A run that is on or held, in words.
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::model::{Entity, LogDirection, RunState, Stage};
 use crate::store::connection_evidence::{CardLog, CardRun};
@@ -106,7 +107,7 @@ fn stage_line(each: Entity, current: Option<Entity>, run: &CardRun, logs: &[Card
 /// A run that waits for an admin. `reason` is `[{ entityType, side, deletes, links }]`.
 pub(super) fn held_run(
     connection: &StoredConnection,
-    run: &CardRun,
+    run_id: Uuid,
     reason: &Value,
     sample: &[(Entity, String)],
 ) -> HeldRun {
@@ -130,7 +131,7 @@ pub(super) fn held_run(
     let options = &connection.options;
     let shown = i64::try_from(sample.len()).unwrap_or_default();
     HeldRun {
-        id: run.id,
+        id: run_id,
         what: "Stopped before the first delete.".to_owned(),
         detail: format!(
             "This run would delete {}. Your guard stops at {} and {} %.",

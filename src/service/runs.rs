@@ -6,29 +6,18 @@ use uuid::Uuid;
 use super::{ServiceError, Services, Viewer};
 use crate::engine::jobs;
 use crate::model::{Capability, ConnectionStatus, Entity, RunState, RunTrigger, SyncDirection};
-use crate::store::runs::{self, StoredRun};
-use crate::store::{StoreError, WorkspaceTx, events, pending, setup};
+use crate::store::runs::{self, RunRequest, StoredRun};
+use crate::store::{WorkspaceTx, events, holds, pending, setup};
 use crate::view::runs::{Job, JobProgress, TriggerAnswer};
 
-/// Asks for a run in the transaction that causes it; one that waits already is widened. Returns the run's id.
-pub async fn request(
-    tx: &mut WorkspaceTx,
-    config_id: Uuid,
-    trigger: RunTrigger,
-    direction: SyncDirection,
-    entities: &[Entity],
-    requested_by: Option<Uuid>,
-) -> Result<Uuid, StoreError> {
-    jobs::request_run(tx, config_id, trigger, direction, entities, requested_by).await
-}
-
-/// Starts a run of a connection as a person asks for it.
+/// Starts a run of a connection as a person asks for it; `compares` reads both sides in full.
 pub async fn trigger(
     services: &Services,
     viewer: &Viewer,
     config_id: Uuid,
     direction: Option<SyncDirection>,
     entities: Option<Vec<Entity>>,
+    compares: bool,
 ) -> Result<TriggerAnswer, ServiceError> {
     viewer.require(Capability::RunSync)?;
     let mut tx = services.begin(viewer).await?;
@@ -49,8 +38,14 @@ pub async fn trigger(
     for entity in &entities {
         estimated += pending::count(&mut tx, config_id, *entity).await?;
     }
-    let user = Some(viewer.user_id);
-    let job_id = request(&mut tx, config_id, RunTrigger::Manual, direction, &entities, user).await?;
+    let request = RunRequest {
+        trigger: RunTrigger::Manual,
+        direction,
+        entities: &entities,
+        compares,
+        requested_by: Some(viewer.user_id),
+    };
+    let job_id = jobs::request_run(&mut tx, config_id, &request).await?;
     events::announce(&mut tx, "run", job_id, config_id).await?;
     tx.commit().await?;
     // What waits in the CRM is known only once it is read.
@@ -96,7 +91,7 @@ async fn decide(services: &Services, viewer: &Viewer, job_id: Uuid, decision: &s
     viewer.require(Capability::ManageConnections)?;
     let mut tx = services.begin(viewer).await?;
     let job = load(&mut tx, job_id).await?;
-    if !runs::decide_held(&mut tx, job_id, decision).await? {
+    if !holds::decide(&mut tx, job_id, decision).await? {
         return Err(ServiceError::state("job_not_held", "This run is not held. There is nothing to decide."));
     }
     jobs::enqueue_step(&mut tx, job.config_id, job_id).await?;
@@ -113,6 +108,7 @@ async fn load(tx: &mut WorkspaceTx, job_id: Uuid) -> Result<Job, ServiceError> {
 }
 
 fn view(run: StoredRun, log_ids: Vec<Uuid>) -> Job {
+    let shown = shown(&run);
     let progress: JobProgress = if run.state == RunState::Queued {
         JobProgress::default()
     } else {
@@ -122,7 +118,7 @@ fn view(run: StoredRun, log_ids: Vec<Uuid>) -> Job {
     Job {
         id: run.id,
         config_id: run.config_id,
-        state: run.state.to_string(),
+        state: shown.to_string(),
         progress,
         log_ids,
         error: run.error_message,
@@ -130,6 +126,11 @@ fn view(run: StoredRun, log_ids: Vec<Uuid>) -> Job {
         started_at: run.started_at.map(rfc3339),
         finished_at: run.finished_at.map(rfc3339),
     }
+}
+
+/// A held run that an admin has decided about waits for its turn.
+fn shown(run: &StoredRun) -> RunState {
+    if run.state == RunState::Held && run.held_decision.is_some() { RunState::Queued } else { run.state }
 }
 
 pub(super) fn not_ready(status: ConnectionStatus) -> ServiceError {

@@ -19,12 +19,11 @@ use super::{ServiceError, Services, Viewer, runs};
 use crate::engine::review::{SecondLook, Subject, look_again};
 use crate::engine::{AccessError, jobs};
 use crate::model::{
-    Capability, ConflictKind, ConflictStatus, ConnectionStatus, Entity, FieldRule, LinkState, ResolutionStrategy,
-    RunTrigger, Side,
+    Capability, ConflictKind, ConflictStatus, ConnectionStatus, Entity, FieldRule, LinkState, ResolutionStrategy, Side,
 };
 use crate::store::conflicts::{Settled, StoredConflict};
 use crate::store::links::{FieldChoice, LinkWrite, StoredLink};
-use crate::store::runs::wait_for_step;
+use crate::store::runs::{RunRequest, wait_for_step};
 use crate::store::setup::ConnectionSetup;
 use crate::store::{self, WorkspaceTx, app_rows, events, links, setup};
 use crate::sync::{FieldBase, Record};
@@ -356,6 +355,8 @@ fn pair_link(id: Uuid, state: LinkState, conflict: &StoredConflict) -> LinkWrite
         decision: None,
         pending_delete: None,
         deleted_by_engine: false,
+        held_fields: Vec::new(),
+        late: BTreeMap::new(),
     }
 }
 
@@ -445,10 +446,9 @@ async fn finish(
         return Err(moved(viewer, load(&mut tx, conflict.id).await?));
     }
     if let Some(connection) = run_of {
-        let by = Some(viewer.user_id);
         let entities = [conflict.entity];
-        let direction = connection.direction;
-        jobs::request_run(&mut tx, connection.id, RunTrigger::Decision, direction, &entities, by).await?;
+        let request = RunRequest::of_decision(connection.direction, &entities, viewer.user_id);
+        jobs::request_run(&mut tx, connection.id, &request).await?;
     }
     events::announce(&mut tx, "conflict", conflict.id, conflict.config_id).await?;
     let conflict = view(viewer.workspace_id, load(&mut tx, conflict.id).await?);

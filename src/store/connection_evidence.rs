@@ -161,11 +161,7 @@ pub async fn last_failed_log(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Op
 }
 
 /// Some records whose delete waits for an admin: entity and name, in order of the names.
-pub async fn waiting_deletes(
-    tx: &mut WorkspaceTx,
-    config_id: Uuid,
-    most: i64,
-) -> Result<Vec<(Entity, String)>, StoreError> {
+pub async fn held_records(tx: &mut WorkspaceTx, run_id: Uuid, most: i64) -> Result<Vec<(Entity, String)>, StoreError> {
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query!(
         r#"SELECT l.entity_type, coalesce(a.name, nullif(concat_ws(' ', c.first_name, c.last_name), ''), o.name,
@@ -175,10 +171,10 @@ pub async fn waiting_deletes(
            LEFT JOIN contacts c ON l.entity_type = 'contact' AND c.workspace_id = l.workspace_id AND c.id = l.record_id
            LEFT JOIN opportunities o
              ON l.entity_type = 'opportunity' AND o.workspace_id = l.workspace_id AND o.id = l.record_id
-           WHERE l.workspace_id = $1 AND l.config_id = $2 AND l.pending_delete IS NOT NULL
+           WHERE l.workspace_id = $1 AND l.held_by = $2
            ORDER BY l.entity_type, 2, l.id LIMIT $3"#,
         workspace_id,
-        config_id,
+        run_id,
         most
     )
     .fetch_all(tx.connection())

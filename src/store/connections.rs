@@ -186,7 +186,7 @@ pub async fn numbers(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Vec<Entity
                   sum(out_of_scope)::bigint AS "out_of_scope!", sum(conflicts)::bigint AS "conflicts!"
            FROM (
              SELECT entity_type, count(*) FILTER (WHERE state = 'linked') AS linked,
-                    count(*) FILTER (WHERE failure IS NOT NULL AND state IN ('linked', 'creating')) AS failed,
+                    count(*) FILTER (WHERE failure IS NOT NULL AND state IN ('linked', 'creating', 'not_visible')) AS failed,
                     count(*) FILTER (WHERE state = 'out_of_scope') AS out_of_scope, 0 AS conflicts
              FROM crm_record_links WHERE workspace_id = $1 AND config_id = $2 GROUP BY entity_type
              UNION ALL
@@ -242,12 +242,12 @@ pub async fn resume(tx: &mut WorkspaceTx, id: Uuid, next_sync_at: Option<DateTim
     Ok(resumed.rows_affected() == 1)
 }
 
-/// The run of a connection that is queued, on or held: the one that is on first.
+/// The runs of a connection that are queued, on or held: the one that is on first, held ones last.
 pub async fn open_runs(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Vec<Uuid>, StoreError> {
     let workspace_id = tx.workspace_id();
     Ok(sqlx::query_scalar!(
         "SELECT id FROM crm_sync_runs WHERE workspace_id = $1 AND config_id = $2 AND state IN ('queued', 'running', 'held')
-         ORDER BY state = 'queued', created_at",
+         ORDER BY state = 'held', state = 'queued', created_at",
         workspace_id,
         config_id
     )

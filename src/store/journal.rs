@@ -91,8 +91,9 @@ pub async fn written(tx: &mut WorkspaceTx, log_id: Uuid, after: i64, most: i64) 
 pub async fn retry_failed(tx: &mut WorkspaceTx, log_id: Uuid, entity: Entity) -> Result<u64, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
     Ok(sqlx::query!(
-        "UPDATE crm_record_links l SET due = true, updated_at = $4
-         WHERE l.workspace_id = $1 AND l.entity_type = $3 AND l.failure IS NOT NULL AND l.state IN ('linked', 'creating')
+        "UPDATE crm_record_links l SET due = true, held_fields = '{}', updated_at = $4
+         WHERE l.workspace_id = $1 AND l.entity_type = $3 AND l.failure IS NOT NULL
+           AND l.state IN ('linked', 'creating', 'not_visible')
            AND l.id IN (SELECT c.link_id FROM crm_sync_changes c
                         WHERE c.workspace_id = $1 AND c.log_id = $2 AND c.state = 'refused' AND c.link_id IS NOT NULL)",
         workspace_id,

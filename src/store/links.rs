@@ -44,6 +44,15 @@ pub struct FieldChoice {
     pub crm: Value,
 }
 
+/// A value that a write sent and that was not there when the CRM was asked: if it turns up yet, it is our own.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LateWrite {
+    /// The value as the CRM stores it.
+    pub value: Value,
+    /// Until when it may turn up, epoch milliseconds.
+    pub until: i64,
+}
+
 /// A link as stored.
 #[derive(Debug, Clone)]
 pub struct StoredLink {
@@ -73,6 +82,10 @@ pub struct StoredLink {
     pub pending_delete: Option<Side>,
     /// The engine deleted the app record.
     pub deleted_by_engine: bool,
+    /// App fields that are not written until a person releases them.
+    pub held_fields: Vec<String>,
+    /// Values sent into the CRM that were not applied when it was asked, by app field.
+    pub late: BTreeMap<String, LateWrite>,
 }
 
 /// What a link becomes. Written by one statement for a whole batch.
@@ -104,6 +117,10 @@ pub struct LinkWrite {
     pub pending_delete: Option<Side>,
     /// The engine deleted the app record.
     pub deleted_by_engine: bool,
+    /// App fields that are not written until a person releases them.
+    pub held_fields: Vec<String>,
+    /// Values sent into the CRM that were not applied when it was asked, by app field.
+    pub late: BTreeMap<String, LateWrite>,
 }
 
 impl StoredLink {
@@ -129,6 +146,8 @@ impl StoredLink {
             decision: (!self.decision.is_empty()).then(|| self.decision.clone()),
             pending_delete: None,
             deleted_by_engine: self.deleted_by_engine,
+            held_fields: self.held_fields.clone(),
+            late: self.late.clone(),
         }
     }
 }
@@ -147,6 +166,8 @@ struct LinkRow {
     decision: Option<serde_json::Value>,
     pending_delete: Option<String>,
     deleted_by_engine: bool,
+    held_fields: Vec<String>,
+    late: serde_json::Value,
 }
 
 impl LinkRow {
@@ -165,6 +186,8 @@ impl LinkRow {
             decision: self.decision.map(serde_json::from_value).transpose()?.unwrap_or_default(),
             pending_delete: self.pending_delete.map(|side| side.parse()).transpose()?,
             deleted_by_engine: self.deleted_by_engine,
+            held_fields: self.held_fields,
+            late: serde_json::from_value(self.late)?,
         })
     }
 }
@@ -180,7 +203,7 @@ pub async fn by_crm_ids(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4) AND state <> 'apart'"#,
         workspace_id,
@@ -204,7 +227,7 @@ pub async fn by_record_ids(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4) AND state <> 'apart'"#,
         workspace_id,
@@ -242,21 +265,28 @@ pub async fn write(
     let decisions: Vec<Option<Json<_>>> = links.iter().map(|link| link.decision.as_ref().map(Json)).collect();
     let deletes: Vec<Option<&str>> = links.iter().map(|link| link.pending_delete.map(Side::as_str)).collect();
     let by_engine: Vec<bool> = links.iter().map(|link| link.deleted_by_engine).collect();
+    // Arrays of arrays are not rectangular; names are joined by a character that no name has.
+    let held_fields: Vec<String> = links.iter().map(|link| link.held_fields.join("\u{1f}")).collect();
+    let late: Vec<Json<_>> = links.iter().map(|link| Json(&link.late)).collect();
     tx.begin_inserts().await?;
     sqlx::query!(
         "INSERT INTO crm_record_links AS l (workspace_id, config_id, entity_type, id, record_id, crm_record_id, state, base,
-           seen, crm_modified_at, crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, created_at, updated_at)
+           seen, crm_modified_at, crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine,
+           held_fields, late, created_at, updated_at)
          SELECT $1, $2, $3, r.id, r.record_id, r.crm_record_id, r.state, r.base::json, r.seen, r.crm_modified_at,
-           r.crm_edited_at, r.failure, r.due, r.decision, r.pending_delete, r.deleted_by_engine, $4, $4
+           r.crm_edited_at, r.failure, r.due, r.decision, r.pending_delete, r.deleted_by_engine,
+           string_to_array(r.held_fields, E'\\x1f'), r.late, $4, $4
          FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::timestamptz[],
-           $12::timestamptz[], $13::jsonb[], $14::boolean[], $15::jsonb[], $16::text[], $17::boolean[])
+           $12::timestamptz[], $13::jsonb[], $14::boolean[], $15::jsonb[], $16::text[], $17::boolean[], $18::text[], $19::jsonb[])
            AS r (id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-             pending_delete, deleted_by_engine)
+             pending_delete, deleted_by_engine, held_fields, late)
          ON CONFLICT (workspace_id, id) DO UPDATE SET record_id = excluded.record_id, crm_record_id = excluded.crm_record_id,
            state = excluded.state, base = excluded.base, seen = excluded.seen, crm_modified_at = excluded.crm_modified_at,
            crm_edited_at = excluded.crm_edited_at, failure = excluded.failure, due = excluded.due,
            decision = excluded.decision, pending_delete = excluded.pending_delete,
-           deleted_by_engine = excluded.deleted_by_engine, updated_at = excluded.updated_at",
+           held_by = CASE WHEN excluded.pending_delete = l.pending_delete THEN l.held_by END,
+           deleted_by_engine = excluded.deleted_by_engine, held_fields = excluded.held_fields, late = excluded.late,
+           updated_at = excluded.updated_at",
         workspace_id,
         config_id,
         entity.as_str(),
@@ -273,7 +303,9 @@ pub async fn write(
         &due,
         &decisions as _,
         &deletes as _,
-        &by_engine
+        &by_engine,
+        &held_fields,
+        &late as _
     )
     .execute(tx.connection())
     .await?;
@@ -338,25 +370,28 @@ pub async fn count_open(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity) -
     .await?)
 }
 
-/// Links whose records wait for a delete, by side, oldest first.
+/// Links whose records wait for a delete on a side, oldest first: those held by a run, or those that nobody holds.
 pub async fn pending_deletes(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
     entity: Entity,
     side: Side,
+    held_by: Option<Uuid>,
     most: i64,
 ) -> Result<Vec<StoredLink>, StoreError> {
     let workspace_id = tx.workspace_id();
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
          FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4 ORDER BY id LIMIT $5"#,
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4
+           AND held_by IS NOT DISTINCT FROM $5 ORDER BY id LIMIT $6"#,
         workspace_id,
         config_id,
         entity.as_str(),
         side.as_str(),
+        held_by,
         most
     )
     .fetch_all(tx.connection())
@@ -364,7 +399,7 @@ pub async fn pending_deletes(
     rows.into_iter().map(LinkRow::read).collect()
 }
 
-/// How many records wait for a delete.
+/// How many records wait for a delete on a side, and nobody holds them.
 pub async fn count_pending_deletes(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
@@ -374,7 +409,7 @@ pub async fn count_pending_deletes(
     let workspace_id = tx.workspace_id();
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4"#,
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4 AND held_by IS NULL"#,
         workspace_id,
         config_id,
         entity.as_str(),
@@ -384,29 +419,13 @@ pub async fn count_pending_deletes(
     .await?)
 }
 
-/// An admin rejected the deletes: the records stay, their links are closed.
-pub async fn reject_deletes(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<u64, StoreError> {
-    let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    Ok(sqlx::query!(
-        "UPDATE crm_record_links SET state = CASE pending_delete WHEN 'app' THEN 'gone_crm' ELSE 'gone_app' END,
-           pending_delete = NULL, updated_at = $3
-         WHERE workspace_id = $1 AND config_id = $2 AND pending_delete IS NOT NULL",
-        workspace_id,
-        config_id,
-        now
-    )
-    .execute(tx.connection())
-    .await?
-    .rows_affected())
-}
-
 /// One link; `None` where this workspace has none of that id.
 pub async fn get(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredLink>, StoreError> {
     let workspace_id = tx.workspace_id();
     let row = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
          FROM crm_record_links WHERE workspace_id = $1 AND id = $2"#,
         workspace_id,
         id
@@ -414,6 +433,33 @@ pub async fn get(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredLink>, S
     .fetch_optional(tx.connection())
     .await?;
     row.map(LinkRow::read).transpose()
+}
+
+/// Linked CRM records that nothing has touched since `since`: a full reading that began then has not shown them.
+pub async fn not_shown_since(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    since: DateTime<Utc>,
+    most: i64,
+) -> Result<Vec<StoredLink>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query_as!(
+        LinkRow,
+        r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
+         FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND state = 'linked' AND crm_record_id IS NOT NULL
+           AND pending_delete IS NULL AND updated_at < $4 ORDER BY id LIMIT $5"#,
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        since,
+        most
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(LinkRow::read).collect()
 }
 
 /// Links of CRM records that could not be created in the app and are due for another try.
@@ -427,7 +473,7 @@ pub async fn due_creates_in_app(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state = 'creating' AND record_id IS NULL
            AND crm_record_id IS NOT NULL ORDER BY id LIMIT $4"#,

@@ -16,6 +16,7 @@ mod error;
 pub mod events;
 pub mod frame;
 pub mod history;
+pub mod holds;
 pub mod idempotency;
 pub mod journal;
 pub mod links;

@@ -37,7 +37,7 @@ pub async fn next(
               WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id > $4 ORDER BY record_id LIMIT $5)
              UNION
              (SELECT record_id FROM crm_record_links
-              WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state IN ('linked', 'creating')
+              WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state IN ('linked', 'creating', 'not_visible')
                 AND record_id > $4 ORDER BY record_id LIMIT $5)
              ORDER BY record_id LIMIT $5
            ) waiting

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{StoreError, WorkspaceTx};
+use super::{StoreError, WorkspaceTx, holds};
 use crate::model::{Entity, LogDirection, LogStatus, RunState, RunTrigger, SyncDirection};
 
 /// A run as stored.
@@ -29,6 +29,8 @@ pub struct StoredRun {
     pub progress: serde_json::Value,
     /// Records it is expected to look at.
     pub estimated_records: Option<i64>,
+    /// It compares both sides in full, whatever was read before.
+    pub compares: bool,
     /// Somebody asked it to stop.
     pub cancel_requested: bool,
     /// What an admin decided about a held run.
@@ -47,35 +49,58 @@ pub struct StoredRun {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// What is asked of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunRequest<'a> {
+    /// What starts it.
+    pub trigger: RunTrigger,
+    /// Direction.
+    pub direction: SyncDirection,
+    /// Entities.
+    pub entities: &'a [Entity],
+    /// Both sides are compared in full, whatever was read before.
+    pub compares: bool,
+    /// Who asks, if a person does.
+    pub requested_by: Option<Uuid>,
+}
+
+impl<'a> RunRequest<'a> {
+    /// A run that carries out what a person has decided.
+    pub fn of_decision(direction: SyncDirection, entities: &'a [Entity], requested_by: Uuid) -> Self {
+        let requested_by = Some(requested_by);
+        RunRequest { trigger: RunTrigger::Decision, direction, entities, compares: false, requested_by }
+    }
+}
+
 /// Adds a queued run, or widens the waiting one of the connection to the union of what was asked. Returns its id and
 /// whether it is new.
 pub async fn request(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
-    trigger: RunTrigger,
-    direction: SyncDirection,
-    entities: &[Entity],
-    requested_by: Option<Uuid>,
+    request: &RunRequest<'_>,
 ) -> Result<(Uuid, bool), StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
-    let entities: Vec<String> = entities.iter().map(|entity| entity.plural().to_owned()).collect();
+    let entities: Vec<String> = request.entities.iter().map(|entity| entity.plural().to_owned()).collect();
     let row = sqlx::query!(
-        r#"INSERT INTO crm_sync_runs (workspace_id, config_id, state, trigger, sync_direction, sync_entities, requested_by, created_at)
-         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7)
+        r#"INSERT INTO crm_sync_runs (workspace_id, config_id, state, trigger, sync_direction, sync_entities, requested_by, created_at,
+           compares)
+         VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8)
          ON CONFLICT (workspace_id, config_id) WHERE state = 'queued' DO UPDATE SET
            sync_direction = CASE WHEN crm_sync_runs.sync_direction = excluded.sync_direction
                                  THEN excluded.sync_direction ELSE 'bidirectional' END,
            sync_entities = ARRAY(SELECT DISTINCT unnest(crm_sync_runs.sync_entities || excluded.sync_entities)),
            trigger = CASE WHEN excluded.trigger = 'manual' THEN 'manual' ELSE crm_sync_runs.trigger END,
-           requested_by = coalesce(crm_sync_runs.requested_by, excluded.requested_by)
+           requested_by = coalesce(crm_sync_runs.requested_by, excluded.requested_by),
+           compares = crm_sync_runs.compares OR excluded.compares
          RETURNING id, (xmax = 0) AS "is_new!""#,
         workspace_id,
         config_id,
-        trigger.as_str(),
-        direction.as_str(),
+        request.trigger.as_str(),
+        request.direction.as_str(),
         &entities,
-        requested_by,
-        now
+        request.requested_by,
+        now,
+        request.compares
     )
     .fetch_one(tx.connection())
     .await?;
@@ -87,7 +112,7 @@ pub async fn load(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<Option<StoredRun
     let workspace_id = tx.workspace_id();
     let row = sqlx::query!(
         "SELECT id, config_id, state, trigger, sync_direction, sync_entities, position, version, progress, estimated_records,
-                cancel_requested, held_decision, held_reason, error_message, error_code, created_at, started_at, finished_at
+                compares, cancel_requested, held_decision, held_reason, error_message, error_code, created_at, started_at, finished_at
          FROM crm_sync_runs WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         run_id
@@ -110,6 +135,7 @@ pub async fn load(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<Option<StoredRun
         version: row.version,
         progress: row.progress,
         estimated_records: row.estimated_records,
+        compares: row.compares,
         cancel_requested: row.cancel_requested,
         held_decision: row.held_decision,
         held_reason: row.held_reason,
@@ -128,7 +154,7 @@ pub async fn start(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<bool, StoreErro
         "UPDATE crm_sync_runs r SET state = 'running', started_at = $3, version = version + 1
          WHERE workspace_id = $1 AND id = $2 AND state = 'queued'
            AND NOT EXISTS (SELECT FROM crm_sync_runs o WHERE o.workspace_id = r.workspace_id AND o.config_id = r.config_id
-                           AND o.state IN ('running', 'held'))",
+                           AND o.state = 'running')",
         workspace_id,
         run_id,
         now
@@ -233,46 +259,6 @@ pub async fn end(
     Ok(ended == 1)
 }
 
-/// Stops a run for an admin's decision.
-pub async fn hold(
-    tx: &mut WorkspaceTx,
-    run_id: Uuid,
-    version: i64,
-    position: &serde_json::Value,
-    reason: &serde_json::Value,
-) -> Result<bool, StoreError> {
-    let workspace_id = tx.workspace_id();
-    let held = sqlx::query!(
-        "UPDATE crm_sync_runs SET version = version + 1, state = 'held', position = $4, held_reason = $5, held_decision = NULL
-         WHERE workspace_id = $1 AND id = $2 AND version = $3 AND state = 'running'",
-        workspace_id,
-        run_id,
-        version,
-        position,
-        reason
-    )
-    .execute(tx.connection())
-    .await?
-    .rows_affected();
-    Ok(held == 1)
-}
-
-/// Stores an admin's decision about a held run and lets it go on. `false`: it is not held.
-pub async fn decide_held(tx: &mut WorkspaceTx, run_id: Uuid, decision: &str) -> Result<bool, StoreError> {
-    let workspace_id = tx.workspace_id();
-    let decided = sqlx::query!(
-        "UPDATE crm_sync_runs SET version = version + 1, state = 'running', held_decision = $3
-         WHERE workspace_id = $1 AND id = $2 AND state = 'held'",
-        workspace_id,
-        run_id,
-        decision
-    )
-    .execute(tx.connection())
-    .await?
-    .rows_affected();
-    Ok(decided == 1)
-}
-
 /// Asks an open run to stop at its next step; a queued or held one ends at once. `false`: it is over.
 pub async fn request_cancel(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<bool, StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
@@ -289,6 +275,8 @@ pub async fn request_cancel(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<bool, 
     .execute(tx.connection())
     .await?
     .rows_affected();
+    // What it was held for is met again by the next run.
+    holds::release(tx, run_id).await?;
     Ok(asked == 1)
 }
 

@@ -1,6 +1,9 @@
 //! What the engine must know of a connection before it can work for it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
@@ -210,39 +213,74 @@ pub struct Cursor {
     pub read_until: Option<DateTime<Utc>>,
     /// What the last full read covered.
     pub covers: Option<String>,
+    /// When the CRM's index was last given a second look, by its distance in seconds: epoch milliseconds.
+    pub looked_back: BTreeMap<String, i64>,
+    /// When the CRM's list of deletions was last read to its end.
+    pub deletions_read_at: Option<DateTime<Utc>>,
+    /// When both sides were last compared in full.
+    pub compared_at: Option<DateTime<Utc>>,
+}
+
+/// What a run has read of an entity.
+#[derive(Debug, Clone, Copy)]
+pub struct HasRead<'a> {
+    /// Everything before.
+    pub until: DateTime<Utc>,
+    /// What the reading covered.
+    pub covers: &'a str,
+    /// Second looks that it took.
+    pub looked_back: &'a BTreeMap<String, i64>,
+    /// The CRM's list of deletions was read to its end.
+    pub deletions_listed: bool,
+    /// Both sides were compared in full.
+    pub compared: bool,
 }
 
 /// Reads the cursor of one entity.
 pub async fn cursor(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity) -> Result<Option<Cursor>, StoreError> {
     let workspace_id = tx.workspace_id();
     let row = sqlx::query!(
-        "SELECT read_until, covers FROM crm_cursors WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3",
+        r#"SELECT read_until, covers, looked_back AS "looked_back: Json<BTreeMap<String, i64>>", deletions_read_at, compared_at
+         FROM crm_cursors WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3"#,
         workspace_id,
         config_id,
         entity.as_str()
     )
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| Cursor { read_until: row.read_until, covers: row.covers }))
+    Ok(row.map(|row| Cursor {
+        read_until: row.read_until,
+        covers: row.covers,
+        looked_back: row.looked_back.0,
+        deletions_read_at: row.deletions_read_at,
+        compared_at: row.compared_at,
+    }))
 }
 
-/// Moves the cursor of one entity; `covers` is what the reading covered.
+/// Moves the cursor of one entity.
 pub async fn move_cursor(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
     entity: Entity,
-    read_until: DateTime<Utc>,
-    covers: &str,
+    read: &HasRead<'_>,
 ) -> Result<(), StoreError> {
-    let workspace_id = tx.workspace_id();
+    let (workspace_id, now) = (tx.workspace_id(), tx.now());
     sqlx::query!(
-        "INSERT INTO crm_cursors (workspace_id, config_id, entity_type, read_until, covers) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (workspace_id, config_id, entity_type) DO UPDATE SET read_until = $4, covers = $5",
+        "INSERT INTO crm_cursors AS c (workspace_id, config_id, entity_type, read_until, covers, looked_back, deletions_read_at,
+           compared_at)
+         VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN $9::timestamptz END, CASE WHEN $8 THEN $9::timestamptz END)
+         ON CONFLICT (workspace_id, config_id, entity_type) DO UPDATE SET read_until = $4, covers = $5,
+           looked_back = c.looked_back || $6, deletions_read_at = coalesce(excluded.deletions_read_at, c.deletions_read_at),
+           compared_at = coalesce(excluded.compared_at, c.compared_at)",
         workspace_id,
         config_id,
         entity.as_str(),
-        read_until,
-        covers
+        read.until,
+        read.covers,
+        Json(read.looked_back) as _,
+        read.deletions_listed,
+        read.compared,
+        now
     )
     .execute(tx.connection())
     .await?;

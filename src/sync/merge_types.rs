@@ -31,6 +31,8 @@ pub struct FieldState {
     pub crm_changed_at: Option<i64>,
     /// A person decided this field; it merges by itself, apart from its group.
     pub decided: bool,
+    /// A value of ours that was on its way to the CRM and not applied when it was asked: if the CRM shows it, that is no edit.
+    pub late: Option<Value>,
 }
 
 /// Who wins, and what the clocks are worth.

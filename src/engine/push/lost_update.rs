@@ -48,6 +48,7 @@ pub(crate) fn of_record(context: &EntityContext, item: &PushItem, link: &StoredL
             app_changed_at: assignment.changed_at,
             crm_changed_at: images.edited_before,
             decided: false,
+            late: None,
         };
         let decision = merge(&[(&field.mapped, state)], &context.merge);
         if decision.to_crm.is_empty() {

@@ -1,4 +1,5 @@
-//! Records that came back in the app after their link was closed: linked again where the CRM has its record still, else new.
+//! Records that came back after their link was closed, or that a person asks for again: linked again where the CRM has its
+//! record still, else new.
 
 use std::collections::HashMap;
 
@@ -8,6 +9,7 @@ use crate::engine::read::is_alive;
 use crate::engine::run::{Step, StepError};
 use crate::engine::translate::Pair;
 use crate::model::LinkState;
+use crate::store::links::StoredLink;
 use crate::sync::Record;
 
 /// Asks the CRM for the records of links that an app record's delete closed and its return opens.
@@ -28,6 +30,8 @@ pub(super) async fn meet_again(step: &Step, context: &EntityContext, pairs: &mut
                 pair.crm_edited_at = Some(record.edited_at);
                 pair.crm = Some(record.fields);
             }
+            // Not visible still: it stays closed.
+            None if pair.link.as_ref().is_some_and(|link| link.state == LinkState::NotVisible) => {}
             None => {
                 pair.link = None;
                 pair.crm = Some(Record::new());
@@ -44,6 +48,11 @@ pub(super) fn is_among(pairs: &[Pair]) -> bool {
 
 fn closed_crm_id(pair: &Pair) -> Option<String> {
     let is_back = pair.app.as_ref().is_some_and(is_alive);
-    let link = pair.link.as_ref().filter(|link| is_back && link.state == LinkState::GoneApp)?;
+    let is_asked = |link: &&StoredLink| match link.state {
+        LinkState::GoneApp => true,
+        LinkState::NotVisible => link.due,
+        _ => false,
+    };
+    let link = pair.link.as_ref().filter(|_| is_back).filter(is_asked)?;
     link.crm_record_id.clone()
 }

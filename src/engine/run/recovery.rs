@@ -2,16 +2,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{LOOK_AGAIN, StepError, Turn, end_run};
+use super::{LOOK_AGAIN, StepError, Turn, announce_end, end_run};
 use crate::connectors::ConnectorError;
 use crate::engine::jobs::RunStep;
 use crate::engine::position::{Phase, Position};
 use crate::engine::{AccessError, Engine};
 use crate::model::RunState;
 use crate::store::runs::{self, StoredRun};
-use crate::store::setup::{self, ConnectionSetup};
-use crate::store::{Actor, StoreError, WorkspaceTx, events};
-use crate::sync::backoff_ms;
+use crate::store::setup::{self, ConnectionSetup, SyncEnd};
+use crate::store::{Actor, StoreError, WorkspaceTx, holds};
+use crate::sync::{backoff_ms, next_run};
 
 /// Until the org's day is asked again whether it has room: it is a rolling one.
 const BUDGET_WAIT: TimeDelta = TimeDelta::minutes(15);
@@ -34,11 +34,7 @@ pub(super) async fn recover(engine: &Engine, args: &RunStep, error: StepError) -
             setup::limit_until(&mut tx, connection.id, until).await?;
             Turn::Again(until)
         }
-        StepError::Held(reason) => {
-            runs::hold(&mut tx, run.id, run.version, &run.position, reason).await?;
-            events::announce(&mut tx, "run", run.id, run.config_id).await?;
-            Turn::Done
-        }
+        StepError::Held => hold(&mut tx, &connection, &run).await?,
         StepError::Store(error) if !matches!(error, StoreError::Unavailable(_)) => {
             let sentence = "Crosstie met a state that it does not understand and stopped before changing anything. Tell support the run's id.";
             fail(&mut tx, &connection, &run, "internal", sentence).await?
@@ -97,6 +93,19 @@ async fn fail(
 ) -> Result<Turn, StoreError> {
     match end_run(tx, connection, run, RunState::Failed, Some((code, sentence))).await {
         Ok(()) | Err(StepError::Lost) => Ok(Turn::Done),
+        Err(StepError::Store(error)) => Err(error),
+        Err(other) => Err(StoreError::Unreadable(other.to_string())),
+    }
+}
+
+/// The run waits for an admin; the connection goes on with the next.
+async fn hold(tx: &mut WorkspaceTx, connection: &ConnectionSetup, run: &StoredRun) -> Result<Turn, StoreError> {
+    holds::hold_run(tx, run.id, run.version).await?;
+    let next = next_run(connection.frequency, connection.schedule.as_ref(), tx.now().timestamp_millis());
+    let next_sync_at = next.and_then(DateTime::from_timestamp_millis);
+    setup::note_sync_end(tx, connection.id, &SyncEnd { status: "partial", error: None, next_sync_at }).await?;
+    match announce_end(tx, connection, run).await {
+        Ok(()) => Ok(Turn::Done),
         Err(StepError::Store(error)) => Err(error),
         Err(other) => Err(StoreError::Unreadable(other.to_string())),
     }

@@ -39,6 +39,7 @@ fn state(base: &str, app: &str, crm: &str) -> FieldState {
         app_changed_at: Some(10_000),
         crm_changed_at: Some(50_000),
         decided: false,
+        late: None,
     }
 }
 

@@ -152,8 +152,6 @@ fn disconnect_link(provider: &'static str, reason: Option<String>) -> impl IntoV
 fn sync_refused(card: &Card) -> Option<String> {
     if card.config.status == ConnectionStatus::Paused {
         Some("The connection is paused. Resume it first.".to_owned())
-    } else if card.held.is_some() {
-        Some("Decide about the held run first.".to_owned())
     } else if card.queued {
         Some("One more run waits already.".to_owned())
     } else {
@@ -172,6 +170,7 @@ fn SyncButtons(card: Card, actions: Actions, reason: Option<String>) -> impl Int
         ways.push(("pull".to_owned(), format!("Pull only, from {crm}")));
         ways.push(("push".to_owned(), format!("Push only, to {crm}")));
     }
+    ways.push(("compare".to_owned(), "Compare everything, in full".to_owned()));
     let busy = actions.sync.pending();
     let menu = reason.is_none().then(|| {
         let buttons = ways

@@ -14,13 +14,14 @@ pub async fn load_integrations() -> Result<IntegrationsPage, Problem> {
     Ok(crate::service::integrations::page(&services, &viewer).await?)
 }
 
-/// Starts a run: `everything`, `push`, `pull`, or one entity by its plural.
+/// Starts a run: `everything`, `push`, `pull`, `compare`, or one entity by its plural.
 #[server(prefix = "/fn", endpoint = "sync_now")]
 pub async fn sync_now(config_id: Uuid, what: String) -> Result<(), Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
     let direction = what.parse::<crate::model::SyncDirection>().ok();
     let entities = crate::model::Entity::from_plural(&what).map(|entity| vec![entity]);
-    crate::service::runs::trigger(&services, &viewer, config_id, direction, entities).await?;
+    let compares = what == "compare";
+    crate::service::runs::trigger(&services, &viewer, config_id, direction, entities, compares).await?;
     Ok(())
 }
 

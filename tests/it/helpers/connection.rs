@@ -146,7 +146,7 @@ impl TestApp {
     pub async fn trigger(&self, direction: Option<SyncDirection>) -> Uuid {
         let config_id = self.config_id().await;
         let admin = self.admin().await;
-        runs::trigger(&self.services, admin, config_id, direction, None).await.expect("a run").job_id
+        runs::trigger(&self.services, admin, config_id, direction, None, false).await.expect("a run").job_id
     }
 
     /// Works until a run is over or held, and moves the clock on where it waits for a time.

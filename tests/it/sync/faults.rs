@@ -84,7 +84,7 @@ async fn a_revoked_grant_stops_the_run_and_a_new_sign_in_goes_on() {
     assert_eq!(run.error_code.as_deref(), Some("sign_in"));
     let config = app.row("SELECT status, last_sync_status, next_sync_at FROM crm_sync_configs").await;
     assert_eq!(config, json!({ "status": "error", "last_sync_status": "failed", "next_sync_at": null }));
-    let refused = runs::trigger(&app.services, app.admin().await, app.config_id().await, None, None).await;
+    let refused = runs::trigger(&app.services, app.admin().await, app.config_id().await, None, None, false).await;
     assert!(refused.is_err(), "a connection in error is not synchronised");
     app.sign_in_again().await;
     app.sync().await.expect_state("completed");

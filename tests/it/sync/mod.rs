@@ -4,6 +4,7 @@ mod deletes;
 mod faults;
 mod first_sync;
 mod histories;
+mod holds;
 mod matching;
 mod meanwhile;
 mod merge;
