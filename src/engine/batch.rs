@@ -11,6 +11,7 @@ use uuid::Uuid;
 use app_writes::{AppWrite, WrittenField, set};
 
 use super::context::{EntityContext, Field};
+use super::sweeps;
 use super::translate::{Pair, Translated};
 use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side};
 use crate::security::Rng;
@@ -102,11 +103,12 @@ impl<'a> Batch<'a> {
         };
         let inputs: Vec<(&MappedField, FieldState)> =
             self.context.fields.iter().map(|field| &field.mapped).zip(translated.states.iter().cloned()).collect();
-        let decision = merge(&inputs, &self.context.merge);
+        let mut decision = merge(&inputs, &self.context.merge);
         let mut link = stored.to_write();
         link.base.extend(decision.new_base.iter().cloned());
         link.seen = decision.seen.iter().cloned().collect();
         link.seen.extend(translated.waiting.clone());
+        sweeps::hold_back(self.context, &translated.states, &mut decision, &mut link, pair.crm.is_none());
         let rests = decision.notes.iter().any(|note| matches!(note, Note::Rests { .. }));
         let kept = self.context.is_narrower() && (stored.due || rests);
         link.due = translated.waits || kept || !decision.to_crm.is_empty();
@@ -348,6 +350,7 @@ pub(crate) fn new_link(id: Uuid, state: LinkState, crm_id: &str, stamps: Option<
         deleted_by_engine: false,
         held_fields: Vec::new(),
         late: Default::default(),
+        guarded: Default::default(),
     }
 }
 

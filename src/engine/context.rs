@@ -1,7 +1,9 @@
 //! What a step must know of an entity: mapped fields with their kinds, directions, rules and transforms.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
+use super::sweeps::{Allowance, LetGo};
 use crate::connectors::EntityDescription;
 use crate::model::{Entity, FieldDirection, FieldKind, LogDirection, SyncDirection, app_field};
 use crate::store::setup::{ConnectionSetup, StoredMapping};
@@ -39,6 +41,8 @@ pub(crate) struct EntityContext {
     pub pulls: bool,
     /// Whether values may be written into the CRM.
     pub pushes: bool,
+    /// Changes of one field that may still go before their share is known.
+    pub allowance: Arc<Allowance>,
     /// The connection pushes and this run does not: edits in the app go on waiting for one that does.
     pub keeps_app_edits: bool,
     /// The connection pulls and this run does not: the window is read again by one that does.
@@ -56,6 +60,7 @@ impl EntityContext {
         description: EntityDescription,
         mappings: &[StoredMapping],
         now: i64,
+        let_go: LetGo,
     ) -> Self {
         let entity = description.entity;
         let allowed = connection.direction.common(direction);
@@ -72,6 +77,7 @@ impl EntityContext {
             },
             now,
             covers,
+            allowance: Arc::new(Allowance::new(let_go)),
             pulls: allowed.pulls(),
             pushes: allowed.pushes(),
             keeps_app_edits: connection.direction.pushes() && !allowed.pushes(),

@@ -12,6 +12,7 @@ use super::context::EntityContext;
 use super::position::{Phase, Position};
 use super::read::is_open;
 use super::run::{Step, StepError};
+use super::sweeps;
 use super::translate::Pair;
 use crate::connectors::{CrmRecord, WriteOutcome};
 use crate::model::{ChangeAction, ConflictKind, Entity, LinkState, LogDirection, Side};
@@ -229,11 +230,24 @@ pub(crate) async fn run(step: &Step) -> Result<Position, StepError> {
     let decision = step.run.held_decision.as_deref();
     let finish = step.position.to_phase(Phase::Finish);
     if decision == Some("rejected") {
+        if sweeps::reject(step).await? {
+            return Ok(step.position.to_phase(Phase::Delete));
+        }
         let mut tx = step.begin().await?;
         step.advance(&mut tx, &finish).await?;
         holds::reject_deletes(&mut tx, step.run.id).await?;
         tx.commit().await.map_err(StepError::from)?;
         return Ok(finish);
+    }
+    if decision == Some("approved") {
+        let mut tx = step.begin().await?;
+        runs::hold_step(&mut tx, step.run.id).await?;
+        if let Some(position) = sweeps::approve(step, &mut tx).await? {
+            step.advance(&mut tx, &position).await?;
+            tx.commit().await?;
+            return Ok(position);
+        }
+        tx.commit().await?;
     }
     let held_by = decision.map(|_| step.run.id);
     let allowed = step.connection.direction.common(step.run.direction);

@@ -18,6 +18,7 @@ mod read;
 pub mod review;
 mod run;
 mod settle;
+mod sweeps;
 pub mod tokens;
 mod translate;
 pub mod worker;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::sweeps::LetGo;
 use crate::model::{Entity, LogDirection, Stage};
 
 /// Position of a run.
@@ -19,6 +20,9 @@ pub(crate) struct Position {
     pub processed: u64,
     /// Records expected in the current phase.
     pub total: Option<u64>,
+    /// Changes of one field that have gone before their share is known.
+    #[serde(default)]
+    pub let_go: LetGo,
 }
 
 /// What a step does.
@@ -71,7 +75,7 @@ impl Position {
     /// The start of a run over `entities`.
     pub(crate) fn start(entities: Vec<Entity>) -> Self {
         let phase = if entities.is_empty() { Phase::Guard } else { Phase::Prepare };
-        Position { entities, phase, tries: 0, processed: 0, total: None }
+        Position { entities, phase, tries: 0, processed: 0, total: None, let_go: LetGo::default() }
     }
 
     /// The entity being worked on.
@@ -81,12 +85,13 @@ impl Position {
 
     /// On to another phase of the same entity.
     pub(crate) fn to_phase(&self, phase: Phase) -> Self {
-        Position { entities: self.entities.clone(), phase, tries: 0, processed: 0, total: None }
+        Position { phase, let_go: self.let_go.clone(), ..Position::start(self.entities.clone()) }
     }
 
     /// On to the next entity, or to the deletes after the last.
     pub(crate) fn next_entity(&self) -> Self {
-        Position::start(self.entities.get(1..).unwrap_or_default().to_vec())
+        let rest = self.entities.get(1..).unwrap_or_default().to_vec();
+        Position { let_go: self.let_go.clone(), ..Position::start(rest) }
     }
 
     /// What a screen shows.

@@ -65,17 +65,18 @@ pub(crate) async fn run(step: &Step, after: Option<Uuid>) -> Result<Position, St
     }
 
     let processed = step.position.processed + waiting.len() as u64;
-    let position = Position {
-        processed,
-        total: Some(processed.max(total)),
-        ..step.position.to_phase(Phase::Push { after: Some(last) })
-    };
     let mut plan = Plan::new(step, &context);
     // The position stays before the batch until its outcome is stored: a death in between meets the same records again.
     let fenced = step.advance(&mut tx, &step.position).await?;
     plan.decide(&mut tx, waiting, pairs, &transformed, found).await?;
-    let again = Position { processed, ..step.position.clone() };
-    let position = if plan.meets_again { again.clone() } else { position };
+    let let_go = context.allowance.let_go();
+    let again = Position { processed, let_go: let_go.clone(), ..step.position.clone() };
+    let position = if plan.meets_again {
+        again.clone()
+    } else {
+        let phase = Phase::Push { after: Some(last) };
+        Position { processed, total: Some(processed.max(total)), let_go, ..step.position.to_phase(phase) }
+    };
     let count = usize::try_from(processed - step.position.processed).unwrap_or_default();
     if plan.items.is_empty() {
         step.advance_from(&mut tx, fenced, &position).await?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::context::EntityContext;
 use super::matching::seen;
 use super::read::{is_alive, stored_description};
+use super::sweeps::LetGo;
 use super::translate::{Pair, References, Transformed, translate};
 use super::{AccessError, CrmAccess, CrmConnection};
 use crate::connectors::{ConnectorError, CrmRecord, EntityDescription};
@@ -80,7 +81,8 @@ pub async fn look_again(
     let mappings = setup::mappings(&mut tx, subject.config_id, subject.entity).await?;
     let now = tx.now().timestamp_millis();
     tx.commit().await?;
-    let mut context = EntityContext::new(&connection, connection.direction, description, &mappings, now);
+    let mut context =
+        EntityContext::new(&connection, connection.direction, description, &mappings, now, LetGo::default());
     context.merge.policy = ConflictPolicy::ManualReview;
     context.fields.iter_mut().for_each(|field| field.mapped.rule = None);
     let record = caller.read(&context.crm_fields()).await?;
@@ -275,6 +277,7 @@ fn unlinked(subject: &Subject) -> StoredLink {
         pending_delete: None,
         deleted_by_engine: false,
         held_fields: Vec::new(),
+        guarded: Default::default(),
         late: BTreeMap::new(),
     }
 }

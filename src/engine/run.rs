@@ -162,7 +162,14 @@ impl Step {
         };
         let mappings = setup::mappings(&mut tx, self.connection.id, entity).await?;
         let now = tx.now().timestamp_millis();
-        let context = EntityContext::new(&self.connection, self.run.direction, description, &mappings, now);
+        let context = EntityContext::new(
+            &self.connection,
+            self.run.direction,
+            description,
+            &mappings,
+            now,
+            self.position.let_go.clone(),
+        );
         Ok((tx, context))
     }
 

@@ -215,8 +215,12 @@ pub(crate) fn translate(
                 }));
                 return not_observed(pair, field);
             }
-            // What the engine wrote in turns rests until a person releases it; the CRM's edits are kept in mind.
-            if pair.link.as_ref().is_some_and(|link| link.held_fields.contains(&field.mapped.app_field)) {
+            // What the engine wrote in turns, or would write into too many records, rests until a person has decided; the
+            // CRM's edits are kept in mind.
+            let is_held = |link: &StoredLink| {
+                link.held_fields.contains(&field.mapped.app_field) || link.guarded.contains_key(&field.mapped.app_field)
+            };
+            if pair.link.as_ref().is_some_and(is_held) {
                 let edited = pair.crm_value(field).filter(|crm| pair.base(field).is_none_or(|base| base.crm != *crm));
                 waiting.extend(edited.map(|crm| (field.mapped.app_field.clone(), crm)));
                 return not_observed(pair, field);

@@ -1,27 +1,22 @@
 //! The Integrations screen: what is connected, whether both sides agree, what needs a person.
 
-use serde_json::Value;
-
-use super::run_words::{held_run, live_run};
+use super::held::held_run;
+use super::run_words::live_run;
 use super::{ServiceError, Services, Viewer, connections};
 use crate::model::{Capability, ConnectionStatus, Entity, Environment, Provider, RunState, SyncFrequency};
 use crate::store::connection_evidence::{self as evidence, Agreement, CardRun};
 use crate::store::connections::{self as stored_connections, StoredConnection};
-use crate::store::runs::StoredRun;
 use crate::store::{WorkspaceTx, holds};
 use crate::view::Moment;
 use crate::view::connections::ConnectionStats;
 use crate::view::instant::{counted, grouped};
-use crate::view::integrations::{Attention, Budget, ConnectionCard, EntityRow, HeldRun, IntegrationsPage, Phrase, Tie};
+use crate::view::integrations::{Attention, Budget, ConnectionCard, EntityRow, IntegrationsPage, Phrase, Tie};
 
 /// Runs that the track of a card shows.
 const TRACK: usize = 24;
 
 /// Lines that the strip of things that need a person has at the most.
 const MOST_ATTENTION: usize = 3;
-
-/// Records that a held run shows as a sample.
-const SAMPLE: i64 = 5;
 
 /// Share of the org's day, in percent, that Crosstie leaves to others.
 const RESERVE_PERCENT: i64 = 20;
@@ -71,7 +66,7 @@ async fn card(tx: &mut WorkspaceTx, connection: StoredConnection) -> Result<Conn
         None => None,
     };
     let held = match holds::undecided(tx, connection.id).await? {
-        Some(run) => Some(hold(tx, &connection, &run).await?),
+        Some(run) => Some(held_run(tx, &connection, &run).await?),
         None => None,
     };
     let conflicts: i64 = Entity::ALL.iter().map(|entity| stats.of(*entity).conflicts).sum();
@@ -106,11 +101,6 @@ async fn card(tx: &mut WorkspaceTx, connection: StoredConnection) -> Result<Conn
         held,
         config: connections::config(connection),
     })
-}
-
-async fn hold(tx: &mut WorkspaceTx, connection: &StoredConnection, run: &StoredRun) -> Result<HeldRun, ServiceError> {
-    let sample = evidence::held_records(tx, run.id, SAMPLE).await?;
-    Ok(held_run(connection, run.id, run.held_reason.as_ref().unwrap_or(&Value::Null), &sample))
 }
 
 fn truth(
@@ -164,7 +154,7 @@ fn sentence(cards: &[ConnectionCard], here: [i64; 3]) -> Vec<Phrase> {
     let says = match first.config.status {
         ConnectionStatus::Error => " has stopped and needs a person.",
         ConnectionStatus::Paused => " is paused; edits on both sides wait.",
-        _ if first.held.is_some() => " has stopped before deleting and waits for your approval.",
+        _ if first.held.is_some() => " has stopped before changing many records and waits for your approval.",
         _ if first.run.is_some() => " is syncing.",
         _ if !first.set_up => " is signed in and waits for its set-up to be completed.",
         _ => " is connected.",
@@ -194,8 +184,7 @@ fn needs(viewer: &Viewer, card: &ConnectionCard) -> Vec<Attention> {
         );
     }
     if let Some(held) = &card.held {
-        let detail = format!("{} Nothing has been deleted.", held.detail);
-        add(false, format!("{crm} is held for approval."), detail, "Review", format!("#held-{provider}"));
+        add(false, format!("{crm} is held for approval."), held.detail.clone(), "Review", format!("#held-{provider}"));
     }
     let is_on = card.config.status == ConnectionStatus::Connected;
     if is_on && !card.set_up && card.run.is_none() {
@@ -317,7 +306,7 @@ mod tests {
             id: uuid::Uuid::nil(),
             state,
             entities: Vec::new(),
-            progress: Value::Null,
+            progress: serde_json::Value::Null,
             held_reason: None,
             cancel_requested: false,
             requested_by: None,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::held::held_run;
 use super::logs::{LogFilter, load, page_of, stages, view};
 use super::paging::PageAsked;
 use super::{ServiceError, Services, Viewer};
@@ -15,10 +16,11 @@ use crate::store::conflicts::StoredConflict;
 use crate::store::journal::{Failure, Written};
 use crate::store::logs::{StoredLog, Totals};
 use crate::store::runs::StoredRun;
-use crate::store::{self, WorkspaceTx, journal, runs, setup};
+use crate::store::{self, WorkspaceTx, journal, runs};
 use crate::sync::Rule;
 use crate::view::Moment;
 use crate::view::instant::{counted, duration, grouped};
+use crate::view::integrations::HeldRun;
 use crate::view::logs::{Cause, ChangeLine, ConflictLine, LogPage, LogRow, LogsAsked, LogsPage, StageBar};
 
 /// Failures and conflicts on one page at the most.
@@ -160,7 +162,10 @@ pub async fn one(services: &Services, viewer: &Viewer, id: Uuid, most: i64) -> R
     let names = store::logs::record_names(&mut tx, log.entity, &ids).await?;
     let starter = store::history::person_of_run(&mut tx, log.run_id).await?;
     let siblings = store::history::logs_of_run(&mut tx, log.run_id).await?;
-    setup::connection(&mut tx, log.config_id).await?;
+    let held = match run.as_ref().filter(|run| run.state == RunState::Held && run.held_decision.is_none()) {
+        Some(run) => held_run_of(&mut tx, run).await?,
+        None => None,
+    };
     let now = tx.now();
     tx.commit().await?;
 
@@ -168,7 +173,6 @@ pub async fn one(services: &Services, viewer: &Viewer, id: Uuid, most: i64) -> R
     let calls: i64 = stages(&log).iter().map(|stage| stage.calls).sum();
     let (bars, timeline) = bars(&log);
     let waits = found.iter().filter(|conflict| conflict.status == ConflictStatus::Pending).count();
-    let held_reason = run.as_ref().filter(|run| run.state == RunState::Held).and_then(|run| run.held_reason.clone());
     Ok(LogPage {
         sentence: sentence(&connections, &log, waits),
         started_by: started_by(run.as_ref(), starter),
@@ -186,7 +190,7 @@ pub async fn one(services: &Services, viewer: &Viewer, id: Uuid, most: i64) -> R
             .filter(|(sibling, ..)| *sibling != id)
             .map(|(sibling, direction, entity)| (sibling, format!("{} {}", verb(direction, false), entity.plural())))
             .collect(),
-        held: held_reason.map(|reason| held_in_words(&reason)),
+        held,
         row: row_of(now, viewer, &connections, run.as_ref(), log),
     })
 }
@@ -417,19 +421,11 @@ fn change_lines(names: &Names, written: &Written) -> Vec<ChangeLine> {
         .collect()
 }
 
-fn held_in_words(reason: &serde_json::Value) -> String {
-    let parts: Vec<String> = reason
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|held| {
-            let place = if held["side"] == "app" { "here" } else { "in the CRM" };
-            let number = |name: &str| grouped(held[name].as_i64().unwrap_or_default());
-            let entity = held["entityType"].as_str().unwrap_or("records");
-            format!("{} of {} {entity} would be deleted {place}", number("deletes"), number("links"))
-        })
-        .collect();
-    format!("Stopped before the first delete: {}. Nothing has been deleted.", parts.join("; "))
+async fn held_run_of(tx: &mut WorkspaceTx, run: &StoredRun) -> Result<Option<HeldRun>, ServiceError> {
+    match store::connections::get(tx, run.config_id).await? {
+        Some(connection) => Ok(Some(held_run(tx, &connection, run).await?)),
+        None => Ok(None),
+    }
 }
 
 #[cfg(test)]

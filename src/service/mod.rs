@@ -8,6 +8,7 @@ mod crm_refusal;
 mod descriptions;
 mod diff;
 mod error;
+mod held;
 mod run_words;
 mod viewer;
 

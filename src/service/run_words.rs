@@ -1,13 +1,11 @@
-//! A run that is on or held, in words.
+//! A run that is on, in words.
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::model::{Entity, LogDirection, RunState, Stage};
 use crate::store::connection_evidence::{CardLog, CardRun};
-use crate::store::connections::StoredConnection;
-use crate::view::instant::{counted, duration, grouped};
-use crate::view::integrations::{HeldRun, LiveRun, StageLine};
+use crate::view::instant::{duration, grouped};
+use crate::view::integrations::{LiveRun, StageLine};
 
 /// A run that is on.
 pub(super) fn live_run(run: &CardRun, logs: &[CardLog]) -> LiveRun {
@@ -102,46 +100,6 @@ fn stage_line(each: Entity, current: Option<Entity>, run: &CardRun, logs: &[Card
         (_, true) => "nothing to write".to_owned(),
     };
     StageLine { state, text: format!("{}: {says}", each.title()) }
-}
-
-/// A run that waits for an admin. `reason` is `[{ entityType, side, deletes, links }]`.
-pub(super) fn held_run(
-    connection: &StoredConnection,
-    run_id: Uuid,
-    reason: &Value,
-    sample: &[(Entity, String)],
-) -> HeldRun {
-    let crm = connection.provider.title();
-    let held: Vec<&Value> = reason.as_array().into_iter().flatten().collect();
-    let deletes: i64 = held.iter().filter_map(|part| part["deletes"].as_i64()).sum();
-    let parts: Vec<String> = held
-        .iter()
-        .filter_map(|part| {
-            let (deletes, links) = (part["deletes"].as_i64()?, part["links"].as_i64()?);
-            let place = if part["side"] == "crm" { format!("in {crm}") } else { "here".to_owned() };
-            let share = if links > 0 { deletes * 100 / links } else { 100 };
-            Some(format!(
-                "{} of {} {} {place} ({share} %)",
-                grouped(deletes),
-                grouped(links),
-                part["entityType"].as_str()?
-            ))
-        })
-        .collect();
-    let options = &connection.options;
-    let shown = i64::try_from(sample.len()).unwrap_or_default();
-    HeldRun {
-        id: run_id,
-        what: "Stopped before the first delete.".to_owned(),
-        detail: format!(
-            "This run would delete {}. Your guard stops at {} and {} %.",
-            parts.join(" and "),
-            counted(u64::from(options.guard_records), "record"),
-            options.guard_percent
-        ),
-        sample: sample.iter().map(|(entity, name)| format!("{name} ({entity})")).collect(),
-        more: (deletes > shown).then(|| format!("and {} more", grouped(deletes - shown))),
-    }
 }
 
 #[cfg(test)]

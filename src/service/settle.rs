@@ -356,6 +356,7 @@ fn pair_link(id: Uuid, state: LinkState, conflict: &StoredConflict) -> LinkWrite
         pending_delete: None,
         deleted_by_engine: false,
         held_fields: Vec::new(),
+        guarded: Default::default(),
         late: BTreeMap::new(),
     }
 }

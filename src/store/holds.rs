@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::runs::StoredRun;
-use super::{StoreError, WorkspaceTx, runs};
+use super::{StoreError, WorkspaceTx, guarded, runs};
 use crate::model::{Entity, Side};
 
 /// Notes what an admin is to be asked about when a run has done everything else.
@@ -109,16 +109,18 @@ pub async fn hold_deletes(
     Ok(())
 }
 
-/// How many records a run still holds for an admin's decision.
+/// How many deletes and changes a run still holds for an admin's decision.
 pub async fn count_held(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<i64, StoreError> {
     let workspace_id = tx.workspace_id();
-    Ok(sqlx::query_scalar!(
+    let deletes = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM crm_record_links WHERE workspace_id = $1 AND held_by = $2"#,
         workspace_id,
         run_id
     )
     .fetch_one(tx.connection())
-    .await?)
+    .await?;
+    let changes: i64 = guarded::count_held(tx, run_id).await?.iter().map(|waiting| waiting.links).sum();
+    Ok(deletes + changes)
 }
 
 /// Nobody is asked about these records any more.
@@ -131,7 +133,7 @@ pub async fn release(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<(), StoreErro
     )
     .execute(tx.connection())
     .await?;
-    Ok(())
+    guarded::release(tx, run_id).await
 }
 
 /// An admin rejected the deletes that a run held: the records stay, their links are closed.

@@ -6,52 +6,13 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+mod parts;
+
+pub use parts::{FieldChoice, Guarded, LateWrite, LinkFailure, PUT_BACK};
+
 use super::{StoreError, WorkspaceTx};
 use crate::model::{Entity, LinkState, Side};
 use crate::sync::{FieldBase, Value};
-
-/// Why a record could not be written, as kept on its link.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LinkFailure {
-    /// Crosstie's code.
-    pub code: String,
-    /// The CRM's code, for support.
-    pub crm_code: Option<String>,
-    /// Sentence for people.
-    pub message: String,
-    /// The side that could not be written.
-    pub side: Side,
-    /// Fields it is about (app field names where known).
-    pub fields: Vec<String>,
-    /// Whether trying again without a change can help.
-    pub retryable: bool,
-}
-
-/// [`FieldChoice::choice`] of a value that a write of ours has overwritten unseen: the CRM gets it back.
-pub const PUT_BACK: &str = "put_back";
-
-/// What a person decided about one field.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct FieldChoice {
-    /// `app`, `crm` or `value`; or [`PUT_BACK`], which no person decided.
-    pub choice: String,
-    /// The value in app form, for `value`; as the CRM stores it, for [`PUT_BACK`].
-    pub value: Value,
-    /// What the app held when it was decided. The decision counts only while both sides hold what the person saw.
-    pub app: Value,
-    /// What the CRM held then, as it stores it.
-    pub crm: Value,
-}
-
-/// A value that a write sent and that was not there when the CRM was asked: if it turns up yet, it is our own.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct LateWrite {
-    /// The value as the CRM stores it.
-    pub value: Value,
-    /// Until when it may turn up, epoch milliseconds.
-    pub until: i64,
-}
 
 /// A link as stored.
 #[derive(Debug, Clone)]
@@ -86,6 +47,8 @@ pub struct StoredLink {
     pub held_fields: Vec<String>,
     /// Values sent into the CRM that were not applied when it was asked, by app field.
     pub late: BTreeMap<String, LateWrite>,
+    /// Changes that wait because too many records would get them, by app field: neither side is written meanwhile.
+    pub guarded: BTreeMap<String, Guarded>,
 }
 
 /// What a link becomes. Written by one statement for a whole batch.
@@ -121,6 +84,8 @@ pub struct LinkWrite {
     pub held_fields: Vec<String>,
     /// Values sent into the CRM that were not applied when it was asked, by app field.
     pub late: BTreeMap<String, LateWrite>,
+    /// Changes that wait because too many records would get them, by app field: neither side is written meanwhile.
+    pub guarded: BTreeMap<String, Guarded>,
 }
 
 impl StoredLink {
@@ -148,6 +113,7 @@ impl StoredLink {
             deleted_by_engine: self.deleted_by_engine,
             held_fields: self.held_fields.clone(),
             late: self.late.clone(),
+            guarded: self.guarded.clone(),
         }
     }
 }
@@ -168,6 +134,7 @@ struct LinkRow {
     deleted_by_engine: bool,
     held_fields: Vec<String>,
     late: serde_json::Value,
+    guarded: serde_json::Value,
 }
 
 impl LinkRow {
@@ -188,6 +155,7 @@ impl LinkRow {
             deleted_by_engine: self.deleted_by_engine,
             held_fields: self.held_fields,
             late: serde_json::from_value(self.late)?,
+            guarded: serde_json::from_value(self.guarded)?,
         })
     }
 }
@@ -203,7 +171,7 @@ pub async fn by_crm_ids(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late, guarded
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4) AND state <> 'apart'"#,
         workspace_id,
@@ -227,7 +195,7 @@ pub async fn by_record_ids(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late, guarded
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4) AND state <> 'apart'"#,
         workspace_id,
@@ -268,25 +236,27 @@ pub async fn write(
     // Arrays of arrays are not rectangular; names are joined by a character that no name has.
     let held_fields: Vec<String> = links.iter().map(|link| link.held_fields.join("\u{1f}")).collect();
     let late: Vec<Json<_>> = links.iter().map(|link| Json(&link.late)).collect();
+    let guarded: Vec<Json<_>> = links.iter().map(|link| Json(&link.guarded)).collect();
     tx.begin_inserts().await?;
     sqlx::query!(
         "INSERT INTO crm_record_links AS l (workspace_id, config_id, entity_type, id, record_id, crm_record_id, state, base,
            seen, crm_modified_at, crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine,
-           held_fields, late, created_at, updated_at)
+           held_fields, late, guarded, created_at, updated_at)
          SELECT $1, $2, $3, r.id, r.record_id, r.crm_record_id, r.state, r.base::json, r.seen, r.crm_modified_at,
            r.crm_edited_at, r.failure, r.due, r.decision, r.pending_delete, r.deleted_by_engine,
-           string_to_array(r.held_fields, E'\\x1f'), r.late, $4, $4
+           string_to_array(r.held_fields, E'\\x1f'), r.late, r.guarded, $4, $4
          FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::timestamptz[],
-           $12::timestamptz[], $13::jsonb[], $14::boolean[], $15::jsonb[], $16::text[], $17::boolean[], $18::text[], $19::jsonb[])
+           $12::timestamptz[], $13::jsonb[], $14::boolean[], $15::jsonb[], $16::text[], $17::boolean[], $18::text[], $19::jsonb[],
+           $20::jsonb[])
            AS r (id, record_id, crm_record_id, state, base, seen, crm_modified_at, crm_edited_at, failure, due, decision,
-             pending_delete, deleted_by_engine, held_fields, late)
+             pending_delete, deleted_by_engine, held_fields, late, guarded)
          ON CONFLICT (workspace_id, id) DO UPDATE SET record_id = excluded.record_id, crm_record_id = excluded.crm_record_id,
            state = excluded.state, base = excluded.base, seen = excluded.seen, crm_modified_at = excluded.crm_modified_at,
            crm_edited_at = excluded.crm_edited_at, failure = excluded.failure, due = excluded.due,
            decision = excluded.decision, pending_delete = excluded.pending_delete,
            held_by = CASE WHEN excluded.pending_delete = l.pending_delete THEN l.held_by END,
            deleted_by_engine = excluded.deleted_by_engine, held_fields = excluded.held_fields, late = excluded.late,
-           updated_at = excluded.updated_at",
+           guarded = excluded.guarded, updated_at = excluded.updated_at",
         workspace_id,
         config_id,
         entity.as_str(),
@@ -305,7 +275,8 @@ pub async fn write(
         &deletes as _,
         &by_engine,
         &held_fields,
-        &late as _
+        &late as _,
+        &guarded as _
     )
     .execute(tx.connection())
     .await?;
@@ -383,7 +354,7 @@ pub async fn pending_deletes(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late, guarded
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND pending_delete = $4
            AND held_by IS NOT DISTINCT FROM $5 ORDER BY id LIMIT $6"#,
@@ -425,7 +396,7 @@ pub async fn get(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredLink>, S
     let row = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late, guarded
          FROM crm_record_links WHERE workspace_id = $1 AND id = $2"#,
         workspace_id,
         id
@@ -447,7 +418,7 @@ pub async fn not_shown_since(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late, guarded
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND state = 'linked' AND crm_record_id IS NOT NULL
            AND pending_delete IS NULL AND updated_at < $4 ORDER BY id LIMIT $5"#,
@@ -473,7 +444,7 @@ pub async fn due_creates_in_app(
     let rows = sqlx::query_as!(
         LinkRow,
         r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
-                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late, guarded
          FROM crm_record_links
          WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND due AND state = 'creating' AND record_id IS NULL
            AND crm_record_id IS NOT NULL ORDER BY id LIMIT $4"#,

@@ -15,6 +15,7 @@ pub mod credentials;
 mod error;
 pub mod events;
 pub mod frame;
+pub mod guarded;
 pub mod history;
 pub mod holds;
 pub mod idempotency;

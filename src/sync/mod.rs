@@ -14,6 +14,7 @@ mod merge_types;
 mod normalise;
 mod policy;
 mod schedule;
+mod sweep;
 mod value;
 
 pub use backoff::backoff_ms;
@@ -28,4 +29,5 @@ pub use merge_types::{
 };
 pub use normalise::{normalise, rounded, same, same_meaning};
 pub use schedule::{next_run, next_runs, validate_schedule};
+pub use sweep::{SWEEP_RECORDS, is_sweeping, sweep_holds};
 pub use value::{Record, Value};

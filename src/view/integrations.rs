@@ -172,6 +172,10 @@ pub struct HeldRun {
     pub sample: Vec<String>,
     /// "and 807 more".
     pub more: Option<String>,
+    /// "Delete them".
+    pub approve: String,
+    /// "Keep them, drop these deletes".
+    pub reject: String,
 }
 
 /// One of the last runs.

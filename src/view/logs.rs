@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::Moment;
 use super::conflicts::Conflict;
+use super::integrations::HeldRun;
 use super::pagination::Pagination;
 use crate::model::{Entity, LogDirection, LogStatus, Provider};
 
@@ -208,7 +209,7 @@ pub struct LogPage {
     /// Records written in all.
     pub changed_records: i64,
     /// Why the run is held, where it is.
-    pub held: Option<String>,
+    pub held: Option<HeldRun>,
     /// The other logs of the same run.
     pub siblings: Vec<(Uuid, String)>,
 }

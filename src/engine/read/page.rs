@@ -90,7 +90,9 @@ impl Page {
         let last = async {
             let mut tx = step.begin().await?;
             let (version, batch) = last.write_in_turn(step, &mut tx, context, log_id, turn).await?;
-            let (_, logs) = note(step, &mut tx, batch, version, position).await?;
+            // Its turn has come: the others have counted what they let go.
+            let position = Position { let_go: context.allowance.let_go(), ..position.clone() };
+            let (_, logs) = note(step, &mut tx, batch, version, &position).await?;
             step.close(tx, &logs, Stage::Read, count).await
         };
         let (others, last) = tokio::join!(futures::future::join_all(tasks), last);

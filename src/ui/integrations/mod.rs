@@ -20,6 +20,7 @@ use card::ConnectionCard;
 use disconnect::DisconnectDialog;
 use server::{CancelRun, DisconnectCrm, SetPaused, SyncNow, load_integrations};
 
+pub use run::HeldRun;
 pub use server::DecideHeldRun;
 
 pub(super) use run::RunProgress;

@@ -83,10 +83,10 @@ pub fn HeldRun(
                     disabled=reason.clone()
                     busy=decide.pending()
                 >
-                    "Delete them"
+                    {run.approve}
                 </Button>
                 <Button small=true name="approve" value="false" disabled=reason busy=decide.pending()>
-                    "Keep them, drop these deletes"
+                    {run.reject}
                 </Button>
             </ActionForm>
         </div>

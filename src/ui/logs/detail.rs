@@ -12,7 +12,7 @@ use crate::ui::components::{
     ActionNotice, Badge, Button, ButtonKind, Icon, IconName, LinkButton, Notice, RelativeTime, Section, Shape,
     StatusBadge, Table, Tone, Topic, use_live,
 };
-use crate::ui::integrations::DecideHeldRun;
+use crate::ui::integrations::{DecideHeldRun, HeldRun};
 use crate::ui::use_reason;
 use crate::view::Problem;
 use crate::view::instant::{counted, grouped};
@@ -77,7 +77,7 @@ fn Detail(page: LogPage, retry: ServerAction<RetryLog>, decide: ServerAction<Dec
         <ActionNotice action=retry />
         <ActionNotice action=decide />
         {stopped.map(|sentence| view! { <Notice tone=Tone::Bad>{sentence}</Notice> })}
-        {page.held.clone().map(|reason| view! { <Held reason=reason job_id=log.job_id decide=decide /> })}
+        {page.held.clone().map(|run| view! { <HeldRun provider=page.row.provider.as_str() run=run decide=decide /> })}
         <Retry page=page.clone() retry=retry />
         <Five log=log.clone() sum=page.sum.clone() />
         <Stages stages=page.stages timeline=page.timeline />
@@ -100,29 +100,6 @@ fn Facts(page: LogPage) -> impl IntoView {
             {status} <span><RelativeTime at=page.row.at /> ", " {page.row.duration}</span>
             <span>{page.started_by}</span> <span>{page.calls}</span>
         </p>
-    }
-}
-
-#[component]
-fn Held(reason: String, job_id: Uuid, decide: ServerAction<DecideHeldRun>) -> impl IntoView {
-    let blocked = use_reason(Capability::ManageConnections);
-    let (for_approve, for_reject) = (blocked.clone(), blocked);
-    view! {
-        <Notice tone=Tone::Wait>
-            {reason} <span class="row mt-2">
-                <ActionForm action=decide>
-                    <input type="hidden" name="job_id" value=job_id.to_string() />
-                    <input type="hidden" name="approve" value="true" />
-                    <Button kind=ButtonKind::Danger disabled=for_approve>
-                        "Carry out these deletes"
-                    </Button>
-                </ActionForm> <ActionForm action=decide>
-                    <input type="hidden" name="job_id" value=job_id.to_string() />
-                    <input type="hidden" name="approve" value="false" />
-                    <Button disabled=for_reject>"Keep the records"</Button>
-                </ActionForm>
-            </span>
-        </Notice>
     }
 }
 

@@ -12,6 +12,7 @@ mod pull;
 mod push;
 mod references;
 mod schedules;
+mod sweeps;
 
 use crosstie::model::SyncDirection;
 use serde_json::{Value as Json, json};
