@@ -186,6 +186,16 @@ async fn decide(
             Found::Partner(_) => {}
         }
     }
+    // One that a person is asked about need not share a key.
+    let known: Vec<Uuid> = found
+        .values()
+        .flat_map(|found| match found {
+            Found::Several(record_ids) => record_ids.clone(),
+            Found::Partner(_) => Vec::new(),
+        })
+        .filter(|id| !rows.contains_key(id))
+        .collect();
+    let asked_rows = app_rows::read(tx, context.entity, &known).await?;
     let row_ids: Vec<(String, &AppRow)> = rows.values().map(|row| (row.id.to_string(), row)).collect();
     let crm: Vec<Candidate<'_>> = forms
         .iter()
@@ -207,6 +217,8 @@ async fn decide(
             MatchOutcome::Alone { .. } => {}
         }
     }
+    let mut rows = rows;
+    rows.extend(asked_rows.into_iter().map(|row| (row.id, row)));
     Ok((found, rows))
 }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-pub(crate) use partners::external_id;
 use partners::{Partners, look_up};
+pub(crate) use partners::{external_id, match_question};
 
 use super::batch::{Batch, Merged};
 use super::context::EntityContext;

@@ -23,7 +23,7 @@ use crate::model::{Entity, LinkState, LogDirection, Side, Stage, app_fields};
 use crate::store::app_rows::AppRow;
 use crate::store::links::{self, LinkFailure, StoredLink};
 use crate::store::pending::{self, MatchCandidate};
-use crate::store::{StoreError, WorkspaceTx, app_rows, runs, setup, statistics};
+use crate::store::{StoreError, WorkspaceTx, app_rows, questions, runs, setup, statistics};
 use crate::sync::{Record, match_keys};
 
 /// Describes the entity where the last describe is old, notes deletions, fixes the watermark and opens the window.
@@ -239,9 +239,11 @@ async fn meet_strangers(
         .flat_map(|row| match_keys(context.entity, &row.fields))
         .flatten()
         .collect();
+    let asked = questions::pending_matches(tx, step.run.config_id, context.entity).await?;
+    let asked: HashSet<String> = asked.into_iter().filter_map(|(_, crm_id)| crm_id).collect();
     let mut candidates = Vec::new();
     for (((record, link_id, translated), (form, failures)), keys) in strangers.iter().zip(&forms).zip(&keys) {
-        if keys.iter().flatten().any(|key| taken.contains(key)) {
+        if asked.contains(&record.id) || keys.iter().flatten().any(|key| taken.contains(key)) {
             candidates.push(MatchCandidate {
                 crm_record_id: record.id.clone(),
                 fields: record.fields.clone(),

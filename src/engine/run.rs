@@ -36,6 +36,9 @@ pub(crate) enum StepError {
     /// Open intents were settled; the step begins again from what is stored now.
     #[error("open intents were settled")]
     Settled,
+    /// A create may still turn up in the CRM, and no external id tells: it is looked for later.
+    #[error("a create without an answer is looked for later")]
+    Unsure,
     /// Somebody paused the connection or cancelled the run: no further call starts.
     #[error("the connection is paused or the run cancelled")]
     Stopped,

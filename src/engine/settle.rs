@@ -2,7 +2,11 @@
 //!
 //! Once some are settled the step begins anew ([`StepError::Settled`]), because what it read is no longer true.
 
+mod unsure;
+
 use std::collections::HashMap;
+
+use uuid::Uuid;
 
 use super::context::EntityContext;
 use super::push::external_id;
@@ -35,20 +39,25 @@ pub(crate) async fn settle_open_intents(step: &Step) -> Result<(), StepError> {
 
 async fn settle(step: &Step, entity: Entity, intents: &[&OpenIntent]) -> Result<(), StepError> {
     let (tx, context) = step.begin_with_context(entity).await?;
+    let now = tx.now();
     tx.commit().await?;
-    let (by_id, by_external_id) = read(step, &context, intents).await?;
+    let intents = unsure::ripe(step, &context, intents, now)?;
+    let Found { by_id, by_external_id, alike } = read(step, &context, &intents).await?;
 
     let mut tx = step.begin().await?;
     step.advance(&mut tx, &step.position).await?;
     runs::hold_step(&mut tx, step.run.id).await?;
-    let record_ids: Vec<uuid::Uuid> = intents.iter().filter_map(|intent| intent.record_id).collect();
+    let record_ids: Vec<Uuid> = intents.iter().filter_map(|intent| intent.record_id).collect();
     let stored = links::by_record_ids(&mut tx, step.run.config_id, entity, &record_ids).await?;
+    let unsure = unsure::tell(&mut tx, step, &context, &intents, alike).await?;
     let mut settlements = Vec::new();
     let mut writes = Vec::new();
-    for intent in intents {
+    for intent in &intents {
         let found = match (&intent.crm_record_id, intent.record_id) {
             (Some(crm_id), _) => by_id.get(crm_id),
-            (None, Some(record_id)) => by_external_id.get(&external_id(step, record_id)),
+            (None, Some(record_id)) => {
+                by_external_id.get(&external_id(step, record_id)).or_else(|| unsure.get(&intent.id))
+            }
             (None, None) => None,
         };
         let link = stored.iter().find(|link| Some(link.id) == intent.link_id);
@@ -73,11 +82,17 @@ async fn settle(step: &Step, entity: Entity, intents: &[&OpenIntent]) -> Result<
     Ok(())
 }
 
-async fn read(
-    step: &Step,
-    context: &EntityContext,
-    intents: &[&OpenIntent],
-) -> Result<(HashMap<String, CrmRecord>, HashMap<String, CrmRecord>), StepError> {
+/// What the CRM shows of records that intents are about.
+struct Found {
+    /// Records that were to be changed.
+    by_id: HashMap<String, CrmRecord>,
+    /// Records that were to be created, by their external id.
+    by_external_id: HashMap<String, CrmRecord>,
+    /// Records that carry the name of one that was to be created, where the CRM has no external id.
+    alike: Vec<CrmRecord>,
+}
+
+async fn read(step: &Step, context: &EntityContext, intents: &[&OpenIntent]) -> Result<Found, StepError> {
     let entity = context.entity;
     let mut fields = context.crm_fields();
     let external = step.connector()?.external_id_field(&context.description);
@@ -90,23 +105,34 @@ async fn read(
     } else {
         step.call(|crm| async move { crm.connector.read_by_id(&crm.session, entity, fields, ids).await }).await?
     };
-    let created: Vec<String> = intents
-        .iter()
-        .filter(|intent| intent.crm_record_id.is_none())
-        .filter_map(|intent| Some(external_id(step, intent.record_id?)))
-        .collect();
-    let mut by_external_id = HashMap::new();
-    if let (Some(field), false) = (external, created.is_empty()) {
-        let lookups = &[KeyLookup { field: field.clone(), values: created }];
-        let found =
-            step.call(|crm| async move { crm.connector.find(&crm.session, entity, fields, lookups).await }).await?;
-        for record in found {
-            if let Some(value) = record.fields.get(&field).cloned().flatten() {
-                by_external_id.insert(value, record);
-            }
-        }
+    let creates: Vec<&OpenIntent> = intents.iter().filter(|intent| intent.crm_record_id.is_none()).copied().collect();
+    let mut found = Found {
+        by_id: by_id.into_iter().map(|record| (record.id.clone(), record)).collect(),
+        by_external_id: HashMap::new(),
+        alike: Vec::new(),
+    };
+    if creates.is_empty() {
+        return Ok(found);
     }
-    Ok((by_id.into_iter().map(|record| (record.id.clone(), record)).collect(), by_external_id))
+    let lookup = match &external {
+        Some(field) => {
+            let values = creates.iter().filter_map(|intent| Some(external_id(step, intent.record_id?))).collect();
+            Some(KeyLookup { field: field.clone(), values })
+        }
+        None => unsure::lookup(context, &creates),
+    };
+    let Some(lookup) = lookup else { return Ok(found) };
+    let lookups = &[lookup];
+    let records =
+        step.call(|crm| async move { crm.connector.find(&crm.session, entity, fields, lookups).await }).await?;
+    match external {
+        Some(field) => {
+            let by_value = |record: CrmRecord| Some((record.fields.get(&field)?.clone()?, record));
+            found.by_external_id = records.into_iter().filter_map(by_value).collect();
+        }
+        None => found.alike = records,
+    }
+    Ok(found)
 }
 
 fn is_applied(context: &EntityContext, intent: &OpenIntent, found: Option<&CrmRecord>) -> bool {

@@ -191,7 +191,8 @@ impl Plan<'_> {
     }
 }
 
-fn match_question(context: &EntityContext, record: &CrmRecord, row: Option<&AppRow>) -> Question {
+/// Asks a person whether a CRM record and an app record are the same.
+pub(crate) fn match_question(context: &EntityContext, record: &CrmRecord, row: Option<&AppRow>) -> Question {
     let crm = seen(context, &record.fields);
     let app: Record = row
         .map(|row| {

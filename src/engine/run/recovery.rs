@@ -16,6 +16,9 @@ use crate::sync::{backoff_ms, next_run};
 /// Until the org's day is asked again whether it has room: it is a rolling one.
 const BUDGET_WAIT: TimeDelta = TimeDelta::minutes(15);
 
+/// How often a run that waits for a create to turn up looks whether it is wanted still.
+const LOOK_FOR_CREATES: TimeDelta = TimeDelta::seconds(5);
+
 /// Transient errors in a row after which a run waits a minute between tries, and after which it gives up.
 const PATIENCE: (u32, u32) = (5, 30);
 
@@ -28,6 +31,7 @@ pub(super) async fn recover(engine: &Engine, args: &RunStep, error: StepError) -
     tracing::warn!(run_id = %run.id, config_id = %run.config_id, error = %error, "a step of a run did not commit");
     let turn = match &error {
         StepError::Lost | StepError::Settled => Turn::Done,
+        StepError::Unsure => Turn::Again(now + LOOK_FOR_CREATES),
         StepError::Stopped => Turn::Again(now + LOOK_AGAIN),
         StepError::Budget => {
             let until = now + BUDGET_WAIT;

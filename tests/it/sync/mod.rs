@@ -13,6 +13,7 @@ mod push;
 mod references;
 mod schedules;
 mod sweeps;
+mod unsure;
 
 use crosstie::model::SyncDirection;
 use serde_json::{Value as Json, json};
