@@ -11,6 +11,7 @@ use uuid::Uuid;
 use app_writes::{AppWrite, WrittenField, set};
 
 use super::context::{EntityContext, Field};
+use super::run::StepError;
 use super::sweeps;
 use super::translate::{Pair, Translated};
 use crate::model::{ChangeAction, ConflictKind, LinkState, LogDirection, Side};
@@ -34,6 +35,7 @@ pub(crate) struct Batch<'a> {
     agreed_links: Vec<Uuid>,
     settled_changes: Vec<i64>,
     counters: [Counters; 2],
+    empties: bool,
 }
 
 /// What a merge leaves for the CRM.
@@ -59,6 +61,7 @@ impl<'a> Batch<'a> {
             agreed_links: Vec::new(),
             settled_changes: Vec::new(),
             counters: [Counters::default(); 2],
+            empties: false,
         }
     }
 
@@ -127,6 +130,7 @@ impl<'a> Batch<'a> {
         }
         let failed = self.note_failures(pair, &decision, &mut link);
         self.note_conflicts(pair, &link, &decision);
+        self.empties |= decision.to_app.iter().any(|set| set.after.is_none() && set.before.is_some());
         let to_app = with_decided_values(pair, &self.context.fields, decision.to_app);
         let pull = self.counters(LogDirection::Pull);
         match (failed == Some(Side::App), to_app.is_empty()) {
@@ -202,6 +206,12 @@ impl<'a> Batch<'a> {
         link.failure = Some(failure);
         link.due = false;
         self.links.push(link);
+    }
+
+    /// Refuses to empty a field of the app by a description from before the run: the CRM may have stopped showing it.
+    pub(crate) fn check_emptying(&self) -> Result<(), StepError> {
+        let is_known = self.context.is_described || !self.empties;
+        if is_known { Ok(()) } else { Err(StepError::Empties(self.context.entity)) }
     }
 
     /// Carries everything out. The caller's transaction already holds the rows of [`Pair::app`] locked.

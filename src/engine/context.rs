@@ -41,6 +41,8 @@ pub(crate) struct EntityContext {
     pub pulls: bool,
     /// Whether values may be written into the CRM.
     pub pushes: bool,
+    /// The description was fetched in this run: what it does not list has been taken away, not emptied.
+    pub is_described: bool,
     /// Changes of one field that may still go before their share is known.
     pub allowance: Arc<Allowance>,
     /// The connection pushes and this run does not: edits in the app go on waiting for one that does.
@@ -77,6 +79,7 @@ impl EntityContext {
             },
             now,
             covers,
+            is_described: true,
             allowance: Arc::new(Allowance::new(let_go)),
             pulls: allowed.pulls(),
             pushes: allowed.pushes(),

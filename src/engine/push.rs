@@ -225,7 +225,7 @@ impl<'a> Plan<'a> {
             let translated = translate(self.context, pair, place, &references, transformed);
             self.decide_record(record, pair, translated, &partners);
         }
-        Ok(())
+        self.batch.check_emptying()
     }
 
     fn decide_record(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated, partners: &Partners) {

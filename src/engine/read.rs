@@ -201,6 +201,7 @@ async fn merge_page<'a>(
         }
     }
     meet_strangers(step, tx, context, &mut batch, strangers).await?;
+    batch.check_emptying()?;
     Ok(batch)
 }
 
@@ -337,9 +338,9 @@ pub(crate) async fn stored_description(
     config_id: Uuid,
     entity: Entity,
     not_before: DateTime<Utc>,
-) -> Result<Option<EntityDescription>, StoreError> {
+) -> Result<Option<(EntityDescription, DateTime<Utc>)>, StoreError> {
     let stored = setup::description(tx, config_id, entity).await?;
     let fresh = stored.filter(|(_, fetched_at)| *fetched_at >= not_before);
     // A description of an older version of this program is fetched anew.
-    Ok(fresh.and_then(|(description, _)| serde_json::from_value(description).ok()))
+    Ok(fresh.and_then(|(description, fetched_at)| Some((serde_json::from_value(description).ok()?, fetched_at))))
 }

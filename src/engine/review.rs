@@ -253,7 +253,8 @@ async fn load(
     let mut tx = begin(crm, subject).await?;
     let connection = setup::connection(&mut tx, subject.config_id).await?.ok_or(AccessError::NotConnected)?;
     let any_age = chrono::DateTime::UNIX_EPOCH;
-    let description = stored_description(&mut tx, subject.config_id, subject.entity, any_age).await?;
+    let description =
+        stored_description(&mut tx, subject.config_id, subject.entity, any_age).await?.map(|(stored, _)| stored);
     let ids: Vec<Uuid> = subject.record_id.into_iter().collect();
     let app = app_rows::read(&mut tx, subject.entity, &ids).await?.pop();
     tx.commit().await?;

@@ -39,6 +39,9 @@ pub(crate) enum StepError {
     /// A create may still turn up in the CRM, and no external id tells: it is looked for later.
     #[error("a create without an answer is looked for later")]
     Unsure,
+    /// A field of this entity would be emptied, and the CRM has not said in this run that it still shows it.
+    #[error("a field would be emptied and the description is old")]
+    Empties(Entity),
     /// Somebody paused the connection or cancelled the run: no further call starts.
     #[error("the connection is paused or the run cancelled")]
     Stopped,
@@ -154,18 +157,20 @@ impl Step {
     pub(crate) async fn begin_with_context(&self, entity: Entity) -> Result<(WorkspaceTx, EntityContext), StepError> {
         let mut tx = self.begin().await?;
         let not_before = tx.now() - self.engine.settings.describe_age;
-        let description = match read::stored_description(&mut tx, self.connection.id, entity, not_before).await? {
-            Some(description) => description,
-            None => {
-                tx.commit().await?;
-                let description = self.describe_anew(entity).await?;
-                tx = self.begin().await?;
-                description
-            }
-        };
+        let (description, fetched_at) =
+            match read::stored_description(&mut tx, self.connection.id, entity, not_before).await? {
+                Some(description) => description,
+                None => {
+                    tx.commit().await?;
+                    let description = self.describe_anew(entity).await?;
+                    tx = self.begin().await?;
+                    let now = tx.now();
+                    (description, now)
+                }
+            };
         let mappings = setup::mappings(&mut tx, self.connection.id, entity).await?;
         let now = tx.now().timestamp_millis();
-        let context = EntityContext::new(
+        let mut context = EntityContext::new(
             &self.connection,
             self.run.direction,
             description,
@@ -173,6 +178,7 @@ impl Step {
             now,
             self.position.let_go.clone(),
         );
+        context.is_described = self.run.started_at.is_none_or(|started_at| fetched_at >= started_at);
         Ok((tx, context))
     }
 
@@ -365,7 +371,16 @@ async fn advance(
 }
 
 async fn take(step: Arc<Step>) -> Result<Option<Turn>, StepError> {
-    let step = &step;
+    match take_phase(&step).await {
+        Err(StepError::Empties(entity)) => {
+            step.describe_anew(entity).await?;
+            Ok(None)
+        }
+        taken => taken,
+    }
+}
+
+async fn take_phase(step: &Arc<Step>) -> Result<Option<Turn>, StepError> {
     step.check_budget().await?;
     settle::settle_open_intents(step).await?;
     match &step.position.phase {

@@ -59,6 +59,21 @@ async fn an_edit_and_an_emptied_field_arrive() {
 }
 
 #[tokio::test]
+async fn a_field_is_emptied_only_after_the_crm_has_said_that_it_still_shows_it() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) =
+        agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1", "Industry": "Media" })).await;
+    for (fields, describes) in [(json!({ "Phone": "2" }), 0), (json!({ "Phone": null, "Industry": null }), 1)] {
+        app.simulator.edit("Account", &crm_id, fields).await;
+        app.advance(chrono::TimeDelta::minutes(5));
+        app.simulator.clear_stats().await;
+        app.sync().await.expect_state("completed");
+        assert_eq!(app.simulator.stats().await.of("describe"), describes);
+    }
+    assert_eq!(app_value(&app, "accounts", record_id, "phone").await, Json::Null);
+}
+
+#[tokio::test]
 async fn a_value_that_the_app_refuses_fails_its_record_alone_and_recovers_when_it_is_mended() {
     let app = TestApp::start().await;
     let bad = app.simulator.create("Account", json!({ "Name": "Bad", "NumberOfEmployees": -5 })).await;
