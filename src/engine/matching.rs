@@ -223,7 +223,7 @@ async fn decide(
 }
 
 /// Links two records that are the same. Their values meet in the push that follows, or in the next run.
-fn link_pair(
+pub(super) fn link_pair(
     context: &EntityContext,
     batch: &mut Batch<'_>,
     step: &Step,

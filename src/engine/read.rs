@@ -1,5 +1,6 @@
 //! Reading the CRM: describe, deletions and window first, then page by page. Each page is merged and committed by itself.
 
+mod own;
 mod page;
 mod window;
 
@@ -77,7 +78,9 @@ pub(crate) async fn page(step: &Arc<Step>, state: &ReadState) -> Result<Position
     let (tx, context) = step.begin_with_context(entity).await?;
     tx.commit().await?;
     let context = Arc::new(context);
-    let window = ReadWindow { entity, fields: context.crm_fields(), since: state.since };
+    let mut fields = context.crm_fields();
+    fields.extend(step.connector()?.external_id_field(&context.description));
+    let window = ReadWindow { entity, fields, since: state.since };
     let Read { page: ReadPage { records, next, total }, transformed } =
         step.read_page(&window, state.page.as_deref()).await?;
 
@@ -220,7 +223,8 @@ async fn waiting_edits(
     Ok(waiting.into_iter().map(|record| (record.record_id, record.change_ids)).collect())
 }
 
-/// CRM records without a partner: those with candidates in the app wait until all is read, the others are created.
+/// CRM records without a partner: those that carry an app record's id are linked with it, those with candidates in the app wait
+/// until all is read, the others are created.
 async fn meet_strangers(
     step: &Step,
     tx: &mut WorkspaceTx,
@@ -231,6 +235,7 @@ async fn meet_strangers(
     if strangers.is_empty() {
         return Ok(());
     }
+    let strangers = own::meet(step, tx, context, batch, strangers).await?;
     let forms: Vec<(Record, BTreeMap<String, String>)> =
         strangers.iter().map(|(_, _, translated)| app_form(context, translated)).collect();
     let keys: Vec<_> = forms.iter().map(|(form, _)| match_keys(context.entity, form)).collect();

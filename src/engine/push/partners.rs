@@ -82,7 +82,7 @@ fn external_id_field(step: &Step, context: &EntityContext) -> Result<Option<Stri
 }
 
 /// The external id of an app record: names workspace and record, so that another's is never overwritten.
-pub(crate) fn external_id(step: &Step, record_id: Uuid) -> String {
+pub(crate) fn external_id(step: &Step, record_id: impl std::fmt::Display) -> String {
     format!("{}:{record_id}", step.workspace_id)
 }
 

@@ -8,6 +8,24 @@ use super::assert_rests;
 use crate::helpers::{TestApp, TestOptions};
 
 #[tokio::test]
+async fn a_record_that_carries_the_id_of_an_app_record_is_linked_with_it_before_any_key() {
+    let app = TestApp::start().await;
+    app.connect_salesforce().await;
+    app.sync().await.expect_state("completed");
+    app.insert("contacts", json!({ "last_name": "Raman", "phone": "5550100" })).await;
+    app.sync().await.expect_state("completed");
+    // An older database knows nothing of the link, nor that the record was to be created.
+    app.as_superuser("DELETE FROM crm_record_links; DELETE FROM crm_pending_changes").await;
+    let made = app.simulator.records("Contact").await.remove(0);
+    app.simulator.edit("Contact", &made.id, json!({ "LastName": "Raman-Osei" })).await;
+    app.advance(TimeDelta::minutes(5));
+    app.sync().await.expect_state("completed");
+    assert_eq!(app.rows("SELECT id FROM contacts").await.len(), 1);
+    assert_eq!(app.simulator.records("Contact").await.len(), 1);
+    app.assert_all_linked(Entity::Contact).await;
+}
+
+#[tokio::test]
 async fn overlapping_records_are_matched_by_their_keys_and_the_rest_is_created_on_both_sides() {
     let app = TestApp::start().await;
     app.simulator
