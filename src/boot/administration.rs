@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::cli::{ApiKeyCreateArgs, UserAddArgs};
+use super::cli::{ApiKeyCreateArgs, RestoredArgs, UserAddArgs};
 use super::config::{DataConfig, Environment, data_config};
 use super::database::{Database, Opener, prepare_data_dir};
 use super::say;
@@ -15,10 +15,24 @@ use crate::model::Role;
 use crate::security::{SystemRng, Vault, tokens};
 use crate::service::administration::{self, PersonToAdd};
 use crate::service::{ServiceError, Services};
+use crate::view::instant::counted;
 
 /// Brings the database to this version's schema.
 pub async fn migrate(data: &DataConfig) -> anyhow::Result<()> {
     open(data).await?;
+    Ok(())
+}
+
+/// Notes that the database was restored.
+pub async fn note_restored(args: RestoredArgs, environment: Environment<'_>) -> anyhow::Result<()> {
+    let database = open(&data_config(&args.server, environment)?).await?;
+    let services = services(&database)?;
+    let workspace_id = administration::workspace_by_name(&services, &args.workspace)
+        .await
+        .map_err(plain)?
+        .with_context(|| format!("--workspace names {:?}, which is not there.", args.workspace))?;
+    let connections = administration::note_restored(&services, workspace_id).await.map_err(plain)?;
+    say(&format!("The next run of {} asks before it overwrites or deletes.", counted(connections, "connection")));
     Ok(())
 }
 

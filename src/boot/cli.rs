@@ -25,6 +25,8 @@ pub enum Command {
     Sync(SyncArgs),
     /// Brings the database to this version's schema.
     Migrate(ServerArgs),
+    /// Says that the database was restored from a backup: the next run of each connection asks before it overwrites or deletes.
+    Restored(RestoredArgs),
     /// Reads the settings as `serve` would and says what is wrong with them.
     CheckConfig(ServeArgs),
     /// Manages people.
@@ -47,6 +49,17 @@ pub struct ServerArgs {
     /// Folder of the embedded Postgres, the simulators and the demo [env: CROSSTIE_DATA_DIR] [default: ./data].
     #[arg(long)]
     pub data_dir: Option<PathBuf>,
+}
+
+/// What was restored.
+#[derive(Debug, Clone, Args)]
+pub struct RestoredArgs {
+    /// Name of the workspace.
+    #[arg(long)]
+    pub workspace: String,
+    /// Where the data are.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// How to serve.

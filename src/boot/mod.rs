@@ -58,6 +58,7 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
             administration::migrate(&config::data_config(&args, &environment)?).await?;
             say("The database has this version's schema.");
         }
+        Command::Restored(args) => administration::note_restored(args, &environment).await?,
         Command::CheckConfig(args) => {
             config::server_config(&args, &environment)?;
             say("The settings are complete.");

@@ -43,6 +43,8 @@ pub(crate) struct EntityContext {
     pub pushes: bool,
     /// The description was fetched in this run: what it does not list has been taken away, not emptied.
     pub is_described: bool,
+    /// The database was restored since the last run: nothing is overwritten before an admin has said so.
+    pub is_wary: bool,
     /// Changes of one field that may still go before their share is known.
     pub allowance: Arc<Allowance>,
     /// The connection pushes and this run does not: edits in the app go on waiting for one that does.
@@ -80,6 +82,7 @@ impl EntityContext {
             now,
             covers,
             is_described: true,
+            is_wary: false,
             allowance: Arc::new(Allowance::new(let_go)),
             pulls: allowed.pulls(),
             pushes: allowed.pushes(),

@@ -21,7 +21,7 @@ use crate::model::{ConnectionStatus, Entity, LogDirection, LogStatus, RunState, 
 use crate::queue::{self, Lease};
 use crate::store::runs::{self, StoredRun};
 use crate::store::setup::{self, ConnectionSetup, SyncEnd};
-use crate::store::{Actor, StoreError, WorkspaceTx, events, holds};
+use crate::store::{Actor, StoreError, WorkspaceTx, events, holds, restores};
 use crate::sync::next_run;
 
 /// How often a paused or waiting run looks whether it may go on.
@@ -178,6 +178,7 @@ impl Step {
             now,
             self.position.let_go.clone(),
         );
+        context.is_wary = self.run.is_wary;
         context.is_described = self.run.started_at.is_none_or(|started_at| fetched_at >= started_at);
         Ok((tx, context))
     }
@@ -395,6 +396,7 @@ async fn take_phase(step: &Arc<Step>) -> Result<Option<Turn>, StepError> {
             fights::hold(step, &mut tx).await?;
             let failed = runs::failed_records(&mut tx, step.run.id).await?;
             let state = if failed > 0 { RunState::Partial } else { RunState::Completed };
+            restores::end_run(&mut tx, step.connection.id).await?;
             end_run(&mut tx, &step.connection, &step.run, state, None).await?;
             tx.commit().await?;
             return Ok(Some(Turn::Done));
@@ -408,6 +410,7 @@ async fn start(tx: &mut WorkspaceTx, connection: &ConnectionSetup, run: &StoredR
         return Ok(false);
     }
     setup::complete_set_up(tx, connection.id).await?;
+    restores::begin_run(tx, connection.id, run.id).await?;
     let entities = run.entities.iter().copied().filter(|entity| connection.entities.contains(entity)).collect();
     let position = Position::start(entities);
     let stored = serde_json::to_value(&position).map_err(StoreError::from)?;

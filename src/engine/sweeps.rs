@@ -52,12 +52,12 @@ impl Allowance {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes one change of a field, if one is left.
-    fn take(&self, entity: Entity, side: Side, app_field: &str) -> bool {
+    /// Takes one change of a field, if one of so many is left.
+    fn take(&self, entity: Entity, side: Side, app_field: &str, most: u64) -> bool {
         let mut let_go = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match let_go.0.entry(key(entity, side, app_field)).or_insert(Some(0)) {
             None => true,
-            Some(count) if *count < SWEEP_RECORDS => {
+            Some(count) if *count < most => {
                 *count += 1;
                 true
             }
@@ -85,8 +85,11 @@ pub(crate) fn hold_back(
             continue;
         }
         for assignment in assignments {
-            let has_base = state(&assignment.app_field).is_some_and(|state| state.base.is_some());
-            if is_sweeping(assignment, has_base) && !context.allowance.take(context.entity, side, &assignment.app_field)
+            // A restored database has forgotten what the sides have agreed on since.
+            let has_base = !context.is_wary && state(&assignment.app_field).is_some_and(|state| state.base.is_some());
+            let most = if context.is_wary { 0 } else { SWEEP_RECORDS };
+            if is_sweeping(assignment, has_base)
+                && !context.allowance.take(context.entity, side, &assignment.app_field, most)
             {
                 waiting.insert(assignment.app_field.clone(), side);
             }
@@ -130,10 +133,11 @@ pub(crate) async fn judge(
         let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
         let gone = let_go.count(entity, side, &app_field);
         let changes = unsigned(links) + gone.unwrap_or_default();
-        if gone.is_some() && sweep_holds(changes, unsigned(all)) {
+        if gone.is_some() && (step.run.is_wary || sweep_holds(changes, unsigned(all))) {
             guarded::hold(tx, config_id, entity, side, &app_field, step.run.id).await?;
             held.push(serde_json::json!({
                 "entityType": entity.plural(), "side": side, "field": app_field, "changes": links, "links": all,
+                "restored": step.run.is_wary,
             }));
         } else {
             guarded::free(tx, config_id, entity, side, &app_field).await?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{ServiceError, Services, api_keys};
 use crate::model::Role;
 use crate::security::{passwords, tokens};
-use crate::store::{Actor, WorkspaceTx, auth, people};
+use crate::store::{Actor, WorkspaceTx, auth, people, restores};
 use crate::view::session::NewApiKey;
 
 const SHORTEST_PASSWORD: usize = 8;
@@ -34,6 +34,14 @@ pub async fn has_people(services: &Services) -> Result<bool, ServiceError> {
 pub async fn workspace_by_name(services: &Services, name: &str) -> Result<Option<Uuid>, ServiceError> {
     let mut tx = begin_nowhere(services).await?;
     Ok(auth::workspace_by_name(&mut tx, name).await?)
+}
+
+/// Makes the next run of each of a workspace's connections ask before it overwrites or deletes. Returns their number.
+pub async fn note_restored(services: &Services, workspace_id: Uuid) -> Result<u64, ServiceError> {
+    let mut tx = services.begin_as_system(workspace_id).await?;
+    let connections = restores::note(&mut tx).await?;
+    tx.commit().await?;
+    Ok(connections)
 }
 
 /// Makes a workspace.

@@ -35,11 +35,15 @@ fn in_words(connection: &StoredConnection, reason: &Value) -> HeldRun {
     let (deletes, changes) = (sum("deletes"), sum("changes"));
     let options = &connection.options;
     let mut limits = Vec::new();
-    if deletes > 0 {
+    if held.iter().any(|part| part["restored"] == true) {
+        limits.push(
+            "The database was restored: the first run after that asks before it overwrites or deletes.".to_owned(),
+        );
+    } else if deletes > 0 {
         let records = counted(u64::from(options.guard_records), "record");
         limits.push(format!("Your guard stops deletes at {records} and {} %.", options.guard_percent));
     }
-    if changes > 0 {
+    if changes > 0 && held.iter().all(|part| part["restored"] != true) {
         limits.push(
             "The first 50 of a field have been written; more than that, in over 25 % of the records, waits.".to_owned(),
         );

@@ -31,6 +31,7 @@ pub mod people;
 pub mod questions;
 pub mod record_evidence;
 pub mod records;
+pub mod restores;
 pub mod runs;
 pub mod settings;
 pub mod setup;

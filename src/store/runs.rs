@@ -31,6 +31,8 @@ pub struct StoredRun {
     pub estimated_records: Option<i64>,
     /// It compares both sides in full, whatever was read before.
     pub compares: bool,
+    /// The database was restored since the last run: an admin is asked before anything is overwritten or deleted.
+    pub is_wary: bool,
     /// Somebody asked it to stop.
     pub cancel_requested: bool,
     /// What an admin decided about a held run.
@@ -112,7 +114,7 @@ pub async fn load(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<Option<StoredRun
     let workspace_id = tx.workspace_id();
     let row = sqlx::query!(
         "SELECT id, config_id, state, trigger, sync_direction, sync_entities, position, version, progress, estimated_records,
-                compares, cancel_requested, held_decision, held_reason, error_message, error_code, created_at, started_at, finished_at
+                compares, is_wary, cancel_requested, held_decision, held_reason, error_message, error_code, created_at, started_at, finished_at
          FROM crm_sync_runs WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         run_id
@@ -136,6 +138,7 @@ pub async fn load(tx: &mut WorkspaceTx, run_id: Uuid) -> Result<Option<StoredRun
         progress: row.progress,
         estimated_records: row.estimated_records,
         compares: row.compares,
+        is_wary: row.is_wary,
         cancel_requested: row.cancel_requested,
         held_decision: row.held_decision,
         held_reason: row.held_reason,

@@ -52,10 +52,11 @@ async fn judge_deletes(step: &Step, tx: &mut WorkspaceTx, held: &mut Vec<serde_j
             let all = links::count_open(tx, config_id, entity).await?;
             let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
             let (records, percent) = (options.guard_records, options.guard_percent);
-            if guard_holds(unsigned(deletes), unsigned(recent), unsigned(all), records, percent) {
+            if step.run.is_wary || guard_holds(unsigned(deletes), unsigned(recent), unsigned(all), records, percent) {
                 holds::hold_deletes(tx, config_id, entity, side, step.run.id).await?;
                 held.push(serde_json::json!({
                     "entityType": entity.plural(), "side": side, "deletes": deletes, "links": all,
+                    "restored": step.run.is_wary,
                 }));
             }
         }

@@ -10,7 +10,7 @@ use crate::engine::{AccessError, Engine};
 use crate::model::RunState;
 use crate::store::runs::{self, StoredRun};
 use crate::store::setup::{self, ConnectionSetup, SyncEnd};
-use crate::store::{Actor, StoreError, WorkspaceTx, holds};
+use crate::store::{Actor, StoreError, WorkspaceTx, holds, restores};
 use crate::sync::{backoff_ms, next_run};
 
 /// Until the org's day is asked again whether it has room: it is a rolling one.
@@ -105,6 +105,7 @@ async fn fail(
 /// The run waits for an admin; the connection goes on with the next.
 async fn hold(tx: &mut WorkspaceTx, connection: &ConnectionSetup, run: &StoredRun) -> Result<Turn, StoreError> {
     holds::hold_run(tx, run.id, run.version).await?;
+    restores::end_run(tx, connection.id).await?;
     let next = next_run(connection.frequency, connection.schedule.as_ref(), tx.now().timestamp_millis());
     let next_sync_at = next.and_then(DateTime::from_timestamp_millis);
     setup::note_sync_end(tx, connection.id, &SyncEnd { status: "partial", error: None, next_sync_at }).await?;

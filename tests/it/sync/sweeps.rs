@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use crosstie::model::Role;
-use crosstie::service::runs;
+use crosstie::service::{administration, runs};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -135,6 +135,33 @@ async fn a_first_meeting_that_would_overwrite_many_values_is_held() {
     assert_eq!(app.rows(kept).await.len(), 0);
     app.advance(TimeDelta::minutes(5));
     assert_rests(&app).await;
+}
+
+#[tokio::test]
+async fn the_first_run_after_a_restore_asks_before_it_overwrites_or_deletes() {
+    let app = agreed(3).await;
+    app.set_config(r#"options = '{"deleteInApp": true}', database_history = 'another cluster/1'"#).await;
+    let records = app.simulator.records("Account").await;
+    app.simulator.edit("Account", &records[0].id, json!({ "Phone": "5550199" })).await;
+    app.simulator.act("delete", "Account", &records[1].id).await;
+    app.simulator.create("Account", json!({ "Name": "New there" })).await;
+    let run_id = app.sync().await.expect_state("held").id;
+    assert_eq!(app.rows("SELECT id FROM accounts WHERE deleted_at IS NULL").await.len(), 4, "what is new comes");
+    assert_eq!(app.rows("SELECT id FROM accounts WHERE phone = '5550199'").await.len(), 0);
+
+    decide(&app, run_id, true).await;
+    assert_eq!(app.rows("SELECT id FROM accounts WHERE deleted_at IS NULL").await.len(), 3);
+    assert_eq!(app.rows("SELECT id FROM accounts WHERE phone = '5550199'").await.len(), 1);
+    app.advance(TimeDelta::minutes(5));
+    app.simulator.edit("Account", &records[2].id, json!({ "Phone": "5550188" })).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app.rows("SELECT id FROM accounts WHERE phone = '5550188'").await.len(), 1, "the next run is as before");
+
+    let told = administration::note_restored(&app.services, app.workspace_id).await.expect("a note");
+    assert_eq!(told, 1);
+    app.advance(TimeDelta::minutes(5));
+    app.simulator.edit("Account", &records[2].id, json!({ "Phone": "5550177" })).await;
+    app.sync().await.expect_state("held");
 }
 
 #[tokio::test]
