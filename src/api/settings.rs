@@ -25,7 +25,8 @@ struct Change {
     #[serde(deserialize_with = "given")]
     schedule: Option<Option<Schedule>>,
     sync_entities: Option<Vec<String>>,
-    sync_rules: Option<serde_json::Value>,
+    #[serde(deserialize_with = "given")]
+    sync_rules: Option<Option<serde_json::Value>>,
     conflict_resolution: Option<ConflictPolicy>,
     options: Option<OptionsPatch>,
 }
@@ -41,7 +42,7 @@ async fn update(
         frequency: change.sync_frequency,
         schedule: change.schedule,
         entities: change.sync_entities,
-        rules: change.sync_rules,
+        rules: change.sync_rules.map(Option::unwrap_or_default),
         policy: change.conflict_resolution,
         options: change.options.unwrap_or_default(),
     };

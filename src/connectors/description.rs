@@ -1,6 +1,7 @@
 //! What a CRM says about its entities and fields.
 
 use crate::model::{Entity, FieldKind};
+use crate::sync::FieldFacts;
 
 /// One field as the CRM describes it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -32,6 +33,9 @@ pub struct FieldDescription {
     pub references: Option<Entity>,
     /// Whether it is unique and can serve as external id.
     pub external_id: bool,
+    /// Whether the CRM's own queries may compare it.
+    #[serde(default)]
+    pub filterable: bool,
 }
 
 /// What the CRM lets the connected user do with one entity.
@@ -50,6 +54,11 @@ pub struct EntityDescription {
 }
 
 impl EntityDescription {
+    /// What a filter must know of the field called `name`.
+    pub fn facts(&self, name: &str) -> Option<FieldFacts> {
+        self.field(name).map(|field| FieldFacts { kind: field.kind, filterable: field.filterable })
+    }
+
     /// The described field called `name`, if the connected user can see it.
     pub fn field(&self, name: &str) -> Option<&FieldDescription> {
         self.fields.iter().find(|field| field.name == name)

@@ -33,6 +33,7 @@ pub use http::HttpSettings;
 pub use oauth::{AuthorizationStart, OAuthSettings, TokenGrant};
 pub use reading::{
     CrmRecord, DeletedRecord, DeletionQuery, Deletions, KeyLookup, LookBack, ReadPage, ReadWindow, Watermark,
+    WindowFilter,
 };
 pub use session::{CallKind, CallMeter, CallUsage, Pace, Session};
 pub use writing::{RecordWrite, WriteImages, WriteKind, WriteOutcome};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::Entity;
-use crate::sync::Record;
+use crate::sync::{Filter, FilterContext, Record};
 
 /// One record as read from the CRM.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,19 @@ pub struct ReadWindow {
     pub fields: Vec<String>,
     /// Start of the window, epoch milliseconds; `None` reads the entity in full.
     pub since: Option<i64>,
+    /// Records outside of it need not be returned by a reading in full. The caller judges what is returned all the same, and a
+    /// connector leaves out what its CRM would judge otherwise; a window with a start is never narrowed, because it would show
+    /// no record leave.
+    pub filter: Option<WindowFilter>,
+}
+
+/// Which records a reading in full needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowFilter {
+    /// The filter.
+    pub filter: Filter,
+    /// What "today" and "current user" stand for.
+    pub context: FilterContext,
 }
 
 /// One page of a window.
@@ -40,7 +53,7 @@ pub struct ReadPage {
     pub records: Vec<CrmRecord>,
     /// Where the next page starts; `None` when all is read. Opaque, good across restarts.
     pub next: Option<String>,
-    /// How many records the window holds, where the CRM tells.
+    /// How many records the window holds, where the CRM tells. With a filter: only where the CRM judges all of it itself.
     pub total: Option<u64>,
 }
 

@@ -142,6 +142,14 @@ impl<'a> Batch<'a> {
         if !link.held_fields.is_empty() && link.failure.is_none() {
             link.failure = stored.failure.clone();
         }
+        let is_settled = !link.due
+            && link.failure.is_none()
+            && link.guarded.is_empty()
+            && decision.conflicts.iter().all(|conflict| conflict.decided.is_some());
+        if is_settled && !self.context.keeps_crm_edits && self.context.has_left(pair) {
+            // What took it out is carried over by this batch; from here it rests.
+            link.state = LinkState::OutOfScope;
+        }
         let failure = link.failure.clone().filter(|_| failed.is_some());
         let link_id = link.id;
         if let (false, Some(app)) = (to_app.is_empty(), &pair.app) {

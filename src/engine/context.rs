@@ -3,6 +3,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
+use super::scope::Scope;
 use super::sweeps::{Allowance, LetGo};
 use crate::connectors::EntityDescription;
 use crate::model::{Entity, FieldDirection, FieldKind, LogDirection, SyncDirection, app_field};
@@ -31,6 +34,8 @@ pub(crate) struct EntityContext {
     pub description: EntityDescription,
     /// Mappings whose field is observed, resting ones included.
     pub fields: Vec<Field>,
+    /// Which records take part; `None`: all.
+    pub scope: Option<Scope>,
     /// Policy and clocks.
     pub merge: MergeContext,
     /// The time of the step, epoch milliseconds.
@@ -63,23 +68,29 @@ impl EntityContext {
         direction: SyncDirection,
         description: EntityDescription,
         mappings: &[StoredMapping],
-        now: i64,
+        now: DateTime<Utc>,
         let_go: LetGo,
     ) -> Self {
         let entity = description.entity;
         let allowed = connection.direction.common(direction);
+        let excluded = &connection.rules.of(entity).exclude_fields;
+        let allowed_for = |mapping: &StoredMapping| {
+            if excluded.contains(&mapping.app_field) { FieldDirection::None } else { allowed }
+        };
         let fields: Vec<Field> =
-            mappings.iter().filter_map(|mapping| field(entity, &description, mapping, allowed)).collect();
-        let covers = fingerprint(connection, mappings, &fields);
+            mappings.iter().filter_map(|mapping| field(entity, &description, mapping, allowed_for(mapping))).collect();
+        let scope = Scope::of(connection, &description, now);
+        let covers = fingerprint(connection, mappings, &fields, excluded, scope.as_ref());
         EntityContext {
             entity,
             fields,
+            scope,
             merge: MergeContext {
                 policy: connection.policy,
                 tie_window_ms: TIE_WINDOW_MS,
                 clock_skew_ms: connection.clock_skew_ms,
             },
-            now,
+            now: now.timestamp_millis(),
             covers,
             is_described: true,
             is_wary: false,
@@ -97,9 +108,15 @@ impl EntityContext {
         self.keeps_app_edits || self.keeps_crm_edits
     }
 
-    /// The CRM fields to read.
+    /// The CRM fields to read: mapped ones, and what the filter compares.
     pub(crate) fn crm_fields(&self) -> Vec<String> {
-        self.fields.iter().map(|field| field.mapped.crm_field.clone()).collect()
+        let mut names: Vec<String> = self.fields.iter().map(|field| field.mapped.crm_field.clone()).collect();
+        for name in self.filter_fields() {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
     }
 
     /// Whether a script has a word in any of its values.
@@ -142,7 +159,13 @@ fn field(
     })
 }
 
-fn fingerprint(connection: &ConnectionSetup, mappings: &[StoredMapping], fields: &[Field]) -> String {
+fn fingerprint(
+    connection: &ConnectionSetup,
+    mappings: &[StoredMapping],
+    fields: &[Field],
+    excluded: &[String],
+    scope: Option<&Scope>,
+) -> String {
     // Only compared with itself, and a difference costs one full read: no cryptographic hash is needed.
     let mut hasher = DefaultHasher::new();
     connection.direction.hash(&mut hasher);
@@ -152,5 +175,12 @@ fn fingerprint(connection: &ConnectionSetup, mappings: &[StoredMapping], fields:
         (mapping.id, &mapping.app_field, &mapping.crm_field, mapping.direction).hash(&mut hasher);
     }
     fields.len().hash(&mut hasher);
+    // Where nothing is narrowed the print is what it was before there were filters.
+    if !excluded.is_empty() {
+        excluded.hash(&mut hasher);
+    }
+    if let Some(scope) = scope {
+        scope.hash_into(&mut hasher);
+    }
     format!("{:016x}", hasher.finish())
 }

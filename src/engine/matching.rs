@@ -60,6 +60,13 @@ pub(crate) async fn run(step: &Step, state: &ReadState) -> Result<Position, Step
             decided.push(candidate.crm_record_id.clone());
             continue;
         }
+        if !context.takes_part(&candidate.fields) {
+            batch.counters(LogDirection::Pull).skipped += 1;
+            let failed = own.iter().find(|link| link.crm_record_id.as_ref() == Some(&candidate.crm_record_id));
+            failed.into_iter().for_each(|link| batch.write_link(LinkWrite { due: false, ..link.to_write() }));
+            decided.push(candidate.crm_record_id.clone());
+            continue;
+        }
         let translated = translate(&context, pair, place, &references, &transformed);
         let (form, failures) = app_form(&context, &translated);
         strangers.push((candidate, translated, form, failures));

@@ -17,6 +17,7 @@ mod push_outcome;
 mod read;
 pub mod review;
 mod run;
+mod scope;
 mod settle;
 mod sweeps;
 pub mod tokens;

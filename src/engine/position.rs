@@ -57,6 +57,9 @@ pub(crate) struct ReadState {
     /// What the window covers since its first page: a mapping that joins later widens the next run.
     #[serde(default)]
     pub covers: String,
+    /// Only what the filter lets through was asked for: no record is linked yet that could leave it.
+    #[serde(default)]
+    pub filtered: bool,
     /// Where the next page starts.
     pub page: Option<String>,
     /// Linked records that the CRM lists as deleted, and when (epoch milliseconds): worked off when all is read, because only

@@ -261,7 +261,7 @@ impl<'a> Plan<'a> {
                 self.batch.write_link(LinkWrite { due: false, ..link.to_write() });
                 self.batch.settle_changes(&record.change_ids);
             }
-            (Some(link), true) if reopens(link) => {
+            (Some(link), true) if reopens(link) && !self.context.has_left(pair) => {
                 // Restored in the app, and the CRM has its record: both meet in the next step.
                 let seen = pair.crm.as_ref().map(|crm| seen(self.context, crm)).unwrap_or_default();
                 let reopened =
@@ -320,7 +320,16 @@ impl<'a> Plan<'a> {
 
     fn create(&mut self, record: &PendingRecord, pair: &Pair, translated: Translated, partners: &Partners) {
         let allowed = may_create(self.step, self.context);
-        if let Some(partner) = partners.found.get(&record.record_id) {
+        let partner = partners.found.get(&record.record_id);
+        let takes_part = match partner {
+            Some(partner) => self.context.takes_part(&partner.fields),
+            None => self.context.app_takes_part(&translated),
+        };
+        if !takes_part {
+            self.rest(record, pair, translated.waits);
+            return;
+        }
+        if let Some(partner) = partner {
             self.meet(record, pair, partner, partners.links.get(&partner.id).copied());
             return;
         }
@@ -384,6 +393,19 @@ impl<'a> Plan<'a> {
             puts_back: false,
         });
         self.batch.write_link(link);
+    }
+
+    /// The record is outside the filter: it is not made, and waits for an edit that brings it in. One that still waits for a
+    /// reference is judged again with it.
+    fn rest(&mut self, record: &PendingRecord, pair: &Pair, waits: bool) {
+        self.batch.counters(LogDirection::Push).skipped += 1;
+        if waits {
+            return;
+        }
+        self.batch.settle_changes(&record.change_ids);
+        if let Some(link) = pair.link.as_ref().filter(|link| link.due) {
+            self.batch.write_link(LinkWrite { due: false, ..link.to_write() });
+        }
     }
 
     /// The CRM has the record already: linked, and merged in the next run.

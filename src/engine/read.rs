@@ -18,6 +18,7 @@ use super::context::EntityContext;
 use super::deletes;
 use super::position::{Phase, Position, ReadState};
 use super::run::{Read, Step, StepError};
+use super::scope;
 use super::translate::{Pair, References, Transformed, Translated, app_form, translate};
 use crate::connectors::{CrmRecord, EntityDescription, ReadPage, ReadWindow};
 use crate::model::{Entity, LinkState, LogDirection, Side, Stage, app_fields};
@@ -40,6 +41,7 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
     let since = window.since.filter(|_| deletions.complete);
 
     let mut tx = step.begin().await?;
+    let filtered = window.since.is_none() && links::count_open(&mut tx, step.run.config_id, entity).await? == 0;
     let mut gone = Vec::new();
     if query.since.is_some() && !context.keeps_crm_edits {
         let ids: Vec<String> = deletions.records.iter().map(|record| record.id.clone()).collect();
@@ -57,6 +59,7 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
         since,
         watermark: deletions.watermark.0,
         covers,
+        filtered,
         page: None,
         gone,
         looks_back: window.looks_back,
@@ -78,9 +81,10 @@ pub(crate) async fn page(step: &Arc<Step>, state: &ReadState) -> Result<Position
     let (tx, context) = step.begin_with_context(entity).await?;
     tx.commit().await?;
     let context = Arc::new(context);
+    let filter = context.window_filter().filter(|_| state.filtered && state.since.is_none());
     let mut fields = context.crm_fields();
     fields.extend(step.connector()?.external_id_field(&context.description));
-    let window = ReadWindow { entity, fields, since: state.since };
+    let window = ReadWindow { entity, fields, since: state.since, filter };
     let Read { page: ReadPage { records, next, total }, transformed } =
         step.read_page(&window, state.page.as_deref()).await?;
 
@@ -166,12 +170,17 @@ async fn merge_page<'a>(
     let mut batch = Batch::new(context, step.engine.crm.rng.as_ref());
     let survivors = deletes::crm_records_merged(tx, step, context, &mut batch, &records, &pairs).await?;
     let mut strangers = Vec::new();
+    let mut outsiders = Vec::new();
     for (position, (record, pair)) in records.iter().zip(&pairs).enumerate() {
         let stamps = CrmStamps::from_ms(record.modified_at, record.edited_at);
         match &pair.link {
             _ if record.merged_into.is_some() || survivors.contains(&record.id) => {}
             None if record.deleted => {
                 pending::remove_candidates(tx, config_id, context.entity, std::slice::from_ref(&record.id)).await?;
+            }
+            None if !context.takes_part(&record.fields) => {
+                batch.counters(LogDirection::Pull).skipped += 1;
+                outsiders.push(record.id.clone());
             }
             None => strangers.push((record, None, translate(context, pair, position, &references, transformed))),
             Some(link) if link.crm_modified_at.is_some_and(|known| known > record.modified_at) => {
@@ -183,7 +192,7 @@ async fn merge_page<'a>(
                 deletes::crm_record_gone(tx, step, context, &mut batch, link.clone(), deleted_at).await?;
             }
             Some(_) if record.deleted => batch.counters(LogDirection::Pull).skipped += 1,
-            Some(link) if link.state == LinkState::GoneCrm => {
+            Some(link) if link.state == LinkState::GoneCrm && context.takes_part(&record.fields) => {
                 deletes::crm_record_back(tx, step, context, &mut batch, link, record).await?;
             }
             Some(link) if link.state == LinkState::Linked && pair.app.as_ref().is_some_and(is_alive) => {
@@ -195,7 +204,15 @@ async fn merge_page<'a>(
                     batch.settle_changes(ids);
                 }
             }
-            Some(link) if link.state == LinkState::Creating && link.record_id.is_none() => {
+            Some(link) if is_resting(link) && context.takes_part(&record.fields) && !context.keeps_crm_edits => {
+                let translated = translate(context, pair, position, &references, transformed);
+                scope::comes_back(context, &mut batch, (link, pair), record, translated);
+            }
+            Some(link)
+                if link.state == LinkState::Creating
+                    && link.record_id.is_none()
+                    && context.takes_part(&record.fields) =>
+            {
                 // It could not be created in the app before; it changed, so it is tried again.
                 let translated = translate(context, pair, position, &references, transformed);
                 strangers.push((record, Some(link.id), translated));
@@ -203,6 +220,7 @@ async fn merge_page<'a>(
             Some(_) => batch.counters(LogDirection::Pull).skipped += 1,
         }
     }
+    pending::remove_candidates(tx, config_id, context.entity, &outsiders).await?;
     meet_strangers(step, tx, context, &mut batch, strangers).await?;
     batch.check_emptying()?;
     Ok(batch)
@@ -326,6 +344,11 @@ fn not_creatable(entity: Entity, form: &Record, failures: &BTreeMap<String, Stri
 /// Whether a link still ties two records, or will.
 pub(crate) fn is_open(link: &StoredLink) -> bool {
     matches!(link.state, LinkState::Linked | LinkState::Creating | LinkState::OutOfScope)
+}
+
+/// Whether a link rests because its record left the filter.
+fn is_resting(link: &StoredLink) -> bool {
+    link.state == LinkState::OutOfScope
 }
 
 /// Whether an app record is there.

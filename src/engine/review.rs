@@ -79,7 +79,7 @@ pub async fn look_again(
     };
     let mut tx = begin(crm, subject).await?;
     let mappings = setup::mappings(&mut tx, subject.config_id, subject.entity).await?;
-    let now = tx.now().timestamp_millis();
+    let now = tx.now();
     tx.commit().await?;
     let mut context =
         EntityContext::new(&connection, connection.direction, description, &mappings, now, LetGo::default());

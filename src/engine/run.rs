@@ -169,7 +169,7 @@ impl Step {
                 }
             };
         let mappings = setup::mappings(&mut tx, self.connection.id, entity).await?;
-        let now = tx.now().timestamp_millis();
+        let now = tx.now();
         let mut context = EntityContext::new(
             &self.connection,
             self.run.direction,

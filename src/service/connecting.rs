@@ -157,6 +157,7 @@ pub async fn complete(
         entities: choice.entities.clone(),
         policy: choice.policy,
         options: connection.options,
+        rules: settings::rules_of(connection.rules)?,
     };
     settings::write(&mut tx, connection.id, &chosen, next.and_then(DateTime::from_timestamp_millis)).await?;
     setup::complete_set_up(&mut tx, connection.id).await?;

@@ -3,6 +3,7 @@
 //! Must not know: how a run uses them. Invariants: only what a run follows can be set; whatever widens is read in full by the
 //! next run, which sees it by the fingerprint of its window.
 
+mod rules;
 mod screen;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +20,7 @@ use crate::store::{WorkspaceTx, events};
 use crate::sync::{next_run, validate_schedule};
 use crate::view::connections::Config;
 
+use rules::CheckedRules;
 pub use screen::{next_runs, page, save};
 
 /// Most records that the guard can be set to.
@@ -35,7 +37,7 @@ pub struct SettingsPatch {
     pub schedule: Option<Option<Schedule>>,
     /// Other entities, as the API names them.
     pub entities: Option<Vec<String>>,
-    /// Filters; only none can be set.
+    /// Filters and excluded fields of the entities that it names; `null` narrows none any more.
     pub rules: Option<serde_json::Value>,
     /// Another policy.
     pub policy: Option<ConflictPolicy>,
@@ -61,6 +63,20 @@ pub struct OptionsPatch {
     pub guard_percent: Option<u32>,
 }
 
+impl SettingsPatch {
+    /// Whether it touches nothing but filters, which whoever manages mappings may change.
+    fn is_about_rules(&self) -> bool {
+        let Self { direction, frequency, schedule, entities, rules, policy, options } = self;
+        rules.is_some()
+            && direction.is_none()
+            && frequency.is_none()
+            && schedule.is_none()
+            && entities.is_none()
+            && policy.is_none()
+            && *options == OptionsPatch::default()
+    }
+}
+
 /// Changes settings of a connection.
 pub async fn update(
     services: &Services,
@@ -68,10 +84,14 @@ pub async fn update(
     config_id: Uuid,
     patch: SettingsPatch,
 ) -> Result<Config, ServiceError> {
-    viewer.require(Capability::ManageConnections)?;
+    viewer.require(if patch.is_about_rules() { Capability::ManageMappings } else { Capability::ManageConnections })?;
+    let rules = match &patch.rules {
+        Some(sent) => rules::check(services, viewer, config_id, sent).await?,
+        None => CheckedRules::default(),
+    };
     let mut tx = services.begin(viewer).await?;
     let before = locked(&mut tx, config_id).await?;
-    let changed = changed(&before, &patch)?;
+    let changed = changed(&before, &patch, &rules)?;
     write(&mut tx, &before, &changed).await?;
     let after = connections::get(&mut tx, config_id).await?.ok_or_else(|| ServiceError::not_found("connection"))?;
     tx.commit().await?;
@@ -101,21 +121,23 @@ fn next_sync_at(before: &StoredConnection, after: &Settings, now: DateTime<Utc>)
     DateTime::from_timestamp_millis(at)
 }
 
-fn of(stored: &StoredConnection) -> Settings {
-    Settings {
+fn of(stored: &StoredConnection) -> Result<Settings, ServiceError> {
+    Ok(Settings {
         direction: stored.direction,
         frequency: stored.frequency,
         schedule: stored.schedule.clone(),
         entities: stored.entities.clone(),
         policy: stored.policy,
         options: stored.options.clone(),
-    }
+        rules: settings::rules_of(stored.rules.clone())?,
+    })
 }
 
 /// The settings after the patch, or everything that is wrong with it.
-fn changed(before: &StoredConnection, patch: &SettingsPatch) -> Result<Settings, ServiceError> {
-    let mut after = of(before);
-    let mut problems = Vec::new();
+fn changed(before: &StoredConnection, patch: &SettingsPatch, rules: &CheckedRules) -> Result<Settings, ServiceError> {
+    let mut after = of(before)?;
+    rules.apply(&mut after.rules);
+    let mut problems = rules.problems.clone();
     let mut add = |field: &str, message: &str| {
         problems.push(FieldProblem { field: field.to_owned(), message: message.to_owned() });
     };
@@ -131,12 +153,6 @@ fn changed(before: &StoredConnection, patch: &SettingsPatch) -> Result<Settings,
             Ok(entities) => after.entities = entities,
             Err(message) => add("syncEntities", message),
         }
-    }
-    if patch.rules.as_ref().is_some_and(has_rules) {
-        add(
-            "syncRules",
-            "Filters and excluded fields are not available yet: a run would not follow them. Leave syncRules out.",
-        );
     }
     if patch.options.sync_files == Some(true) {
         add("options.syncFiles", "Attachments and files are not synchronised yet. Leave syncFiles off.");
@@ -158,16 +174,6 @@ fn options(options: &mut Options, patch: &OptionsPatch) {
     options.sync_files = patch.sync_files.unwrap_or(options.sync_files);
     options.guard_records = patch.guard_records.unwrap_or(options.guard_records);
     options.guard_percent = patch.guard_percent.unwrap_or(options.guard_percent);
-}
-
-/// `null`, `{}` and entities without anything in them ask for no filter.
-fn has_rules(rules: &serde_json::Value) -> bool {
-    match rules {
-        serde_json::Value::Null => false,
-        serde_json::Value::Object(members) => members.values().any(has_rules),
-        serde_json::Value::Array(items) => !items.is_empty(),
-        _ => true,
-    }
 }
 
 fn entities(names: &[String]) -> Result<Vec<Entity>, &'static str> {

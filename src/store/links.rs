@@ -118,6 +118,17 @@ impl StoredLink {
     }
 }
 
+/// Two linked records and what they last agreed on.
+#[derive(Debug, Clone)]
+pub struct AgreedPair {
+    /// The app record.
+    pub record_id: Uuid,
+    /// The CRM record.
+    pub crm_record_id: String,
+    /// Both values of each mapping, by app field.
+    pub base: BTreeMap<String, FieldBase>,
+}
+
 struct LinkRow {
     id: Uuid,
     record_id: Option<Uuid>,
@@ -456,4 +467,31 @@ pub async fn due_creates_in_app(
     .fetch_all(tx.connection())
     .await?;
     rows.into_iter().map(LinkRow::read).collect()
+}
+
+/// What pairs of linked records agreed on last, the newest links first: at most so many.
+pub async fn agreed_bases(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    most: i64,
+) -> Result<Vec<AgreedPair>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query!(
+        r#"SELECT record_id AS "record_id!", crm_record_id AS "crm_record_id!", base AS "base: Json<BTreeMap<String, FieldBase>>"
+         FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND state = 'linked'
+           AND record_id IS NOT NULL AND crm_record_id IS NOT NULL
+         ORDER BY id DESC LIMIT $4"#,
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        most
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| AgreedPair { record_id: row.record_id, crm_record_id: row.crm_record_id, base: row.base.0 })
+        .collect())
 }

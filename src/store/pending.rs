@@ -247,6 +247,9 @@ pub async fn remove_candidates(
     entity: Entity,
     crm_ids: &[String],
 ) -> Result<(), StoreError> {
+    if crm_ids.is_empty() {
+        return Ok(());
+    }
     let workspace_id = tx.workspace_id();
     sqlx::query!(
         "DELETE FROM crm_match_candidates

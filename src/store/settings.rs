@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{StoreError, WorkspaceTx};
-use crate::model::{ConflictPolicy, Entity, Options, Schedule, SyncDirection, SyncFrequency};
+use crate::model::{ConflictPolicy, Entity, Options, Schedule, SyncDirection, SyncFrequency, SyncRules};
 
 /// Every setting of a connection that people choose.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Direction.
     pub direction: SyncDirection,
@@ -21,6 +21,13 @@ pub struct Settings {
     pub policy: ConflictPolicy,
     /// Options.
     pub options: Options,
+    /// Filters and fields that rest.
+    pub rules: SyncRules,
+}
+
+/// The rules as a connection stores them.
+pub fn rules_of(stored: Option<serde_json::Value>) -> Result<SyncRules, StoreError> {
+    Ok(stored.map(serde_json::from_value).transpose()?.unwrap_or_default())
 }
 
 /// Locks a connection's row until the transaction ends. `false` where there is none.
@@ -44,10 +51,11 @@ pub async fn write(
     next_sync_at: Option<DateTime<Utc>>,
 ) -> Result<(), StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    let rules = (settings.rules != SyncRules::default()).then(|| serde_json::to_value(&settings.rules)).transpose()?;
     let entities: Vec<String> = settings.entities.iter().map(|entity| entity.plural().to_owned()).collect();
     sqlx::query!(
         "UPDATE crm_sync_configs SET sync_direction = $3, sync_frequency = $4, schedule = $5, sync_entities = $6,
-           conflict_resolution = $7, options = $8, next_sync_at = $9, updated_at = $10
+           conflict_resolution = $7, options = $8, next_sync_at = $9, updated_at = $10, sync_rules = $11
          WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         config_id,
@@ -58,7 +66,8 @@ pub async fn write(
         settings.policy.as_str(),
         serde_json::to_value(&settings.options)?,
         next_sync_at,
-        now
+        now,
+        rules
     )
     .execute(tx.connection())
     .await?;

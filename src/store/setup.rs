@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{StoreError, WorkspaceTx};
 use crate::model::{
     ConflictPolicy, ConnectionStatus, Entity, Environment, FieldDirection, FieldRule, Options, Provider, Schedule,
-    SyncDirection, SyncFrequency, ValuePair,
+    SyncDirection, SyncFrequency, SyncRules, ValuePair,
 };
 
 /// A connection as the engine sees it.
@@ -35,6 +35,12 @@ pub struct ConnectionSetup {
     pub policy: ConflictPolicy,
     /// Options.
     pub options: Options,
+    /// Filters and fields that rest.
+    pub rules: SyncRules,
+    /// Time zone of the CRM account (IANA), where the CRM tells.
+    pub time_zone: Option<String>,
+    /// The CRM's id of whoever is signed in.
+    pub crm_user: Option<String>,
     /// The CRM's clock minus ours, milliseconds.
     pub clock_skew_ms: i64,
     /// Calls of the whole org in its day, used and allowed, as last heard.
@@ -69,7 +75,8 @@ pub async fn connection(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Option<
     let workspace_id = tx.workspace_id();
     let row = sqlx::query!(
         "SELECT id, crm_provider, environment, status, sync_direction, sync_frequency, schedule, sync_entities,
-                conflict_resolution, options, clock_skew_ms, limited_until, setup_completed_at, org_calls_used, org_calls_allowed
+                sync_rules, time_zone, oauth_user_id, conflict_resolution, options, clock_skew_ms, limited_until,
+                setup_completed_at, org_calls_used, org_calls_allowed
          FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         config_id
@@ -93,6 +100,9 @@ pub async fn connection(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<Option<
         entities,
         policy: row.conflict_resolution.parse()?,
         options: serde_json::from_value(row.options)?,
+        rules: row.sync_rules.map(serde_json::from_value).transpose()?.unwrap_or_default(),
+        time_zone: row.time_zone,
+        crm_user: row.oauth_user_id,
         clock_skew_ms: row.clock_skew_ms,
         org_calls: row.org_calls_used.zip(row.org_calls_allowed),
         limited_until: row.limited_until,

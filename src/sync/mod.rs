@@ -6,6 +6,7 @@
 mod backoff;
 mod default_mappings;
 mod delete;
+mod filter;
 mod fit;
 mod mapping;
 mod matching;
@@ -20,6 +21,11 @@ mod value;
 pub use backoff::backoff_ms;
 pub use default_mappings::{DefaultMapping, default_mappings};
 pub use delete::{DeleteDecision, decide_delete, guard_holds};
+pub(crate) use filter::is_current_user;
+pub use filter::{
+    FieldFacts, Filter, FilterContext, FilterProblem, FilterRule, beginning_of_day, day_in, read_filter,
+    validate_filter,
+};
 pub use fit::fit;
 pub use mapping::{MappedField, ValueMap, group_of};
 pub use matching::{Candidate, MatchOutcome, match_keys, match_records};

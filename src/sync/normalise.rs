@@ -114,7 +114,8 @@ fn instant(text: &str) -> Option<String> {
     parse_instant(text).map(|instant| instant.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }
 
-fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+/// An instant in one of the spellings that the sides use.
+pub(super) fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Some(instant.to_utc());
     }

@@ -31,6 +31,8 @@ struct DescribedField {
     createable: bool,
     updateable: bool,
     #[serde(default)]
+    filterable: bool,
+    #[serde(default)]
     external_id: bool,
     #[serde(default)]
     unique: bool,
@@ -75,6 +77,7 @@ fn field(field: DescribedField) -> Option<FieldDescription> {
         restricted: field.restricted_picklist,
         references: field.reference_to.iter().find_map(|object| referenced(object)),
         external_id: field.external_id && field.unique,
+        filterable: field.filterable,
         crm_type: field.field_type,
         name: field.name,
         label: field.label,

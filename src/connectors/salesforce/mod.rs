@@ -5,6 +5,7 @@
 mod api;
 mod describe;
 mod errors;
+mod filter;
 mod query;
 mod records;
 mod write;
@@ -172,7 +173,11 @@ impl Connector for SalesforceConnector {
             Some(_) => return Err(ConnectorError::PositionExpired),
             None => api.query(&query::window(window), window.since.is_some()).await?,
         };
-        records::page(&page)
+        let mut page = records::page(&page)?;
+        if window.since.is_none() && window.filter.as_ref().is_some_and(|filter| !filter::pushed(filter).complete) {
+            page.total = None;
+        }
+        Ok(page)
     }
 
     async fn read_by_id(

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat};
 
 use super::super::{KeyLookup, ReadWindow};
+use super::filter::pushed;
 use super::object;
 use crate::model::Entity;
 
@@ -12,7 +13,10 @@ pub(super) fn window(window: &ReadWindow) -> String {
     match window.since {
         // The stamp has whole seconds: a record of the first one may have been there or not.
         Some(since) => format!("{select} WHERE SystemModstamp >= {}", instant(since)),
-        None => select,
+        None => match window.filter.as_ref().and_then(|filter| pushed(filter).condition) {
+            Some(condition) => format!("{select} WHERE {condition}"),
+            None => select,
+        },
     }
 }
 
@@ -55,7 +59,8 @@ fn instant(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn text(value: &str) -> String {
+/// A text between quotes.
+pub(super) fn text(value: &str) -> String {
     let mut quoted = String::with_capacity(value.len() + 2);
     quoted.push('\'');
     for letter in value.chars() {
@@ -77,8 +82,12 @@ mod tests {
 
     #[test]
     fn a_window_selects_each_field_once_from_its_start() {
-        let window_of =
-            |since| ReadWindow { entity: Entity::Contact, fields: vec!["Email".to_owned(), "Id".to_owned()], since };
+        let window_of = |since| ReadWindow {
+            entity: Entity::Contact,
+            fields: vec!["Email".to_owned(), "Id".to_owned()],
+            since,
+            filter: None,
+        };
         assert_eq!(
             window(&window_of(Some(1_700_000_000_000))),
             "SELECT Id,SystemModstamp,LastModifiedDate,IsDeleted,MasterRecordId,Email FROM Contact \

@@ -172,6 +172,10 @@ impl Batch<'_> {
         link.seen.extend(write.fields.into_iter().map(|field| (field.app_field, field.crm_value)));
         link.decision.get_or_insert_default().extend(write.decided);
         link.decision = link.decision.filter(|open| !open.is_empty());
+        if link.state == LinkState::OutOfScope {
+            // What took it out is still to be carried over.
+            link.state = LinkState::Linked;
+        }
         if write.is_new {
             link.seen.clear();
             link.record_id = None;

@@ -36,6 +36,11 @@ pub(super) async fn look_up(
     let allowed = may_create(step, context);
     let new: Vec<(usize, &Pair)> =
         pairs.iter().enumerate().filter(|(_, pair)| allowed && is_new_to_crm(pair)).collect();
+    let references = References::default();
+    let takes_part = |place: usize, pair: &Pair| {
+        context.scope.is_none() || context.app_takes_part(&translate(context, pair, place, &references, transformed))
+    };
+    let new: Vec<(usize, &Pair)> = new.into_iter().filter(|(place, pair)| takes_part(*place, pair)).collect();
     let mut found = Vec::new();
     for new in new.chunks(step.connector()?.batch_size()) {
         found.extend(look_up_batch(step, context, new, transformed).await?);

@@ -14,7 +14,7 @@ const LONGEST_PAIR_VALUE: usize = 1_000;
 
 /// A field of the app as a mapping needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AppSide {
+pub(in crate::service) struct AppSide {
     /// Name for people.
     pub label: String,
     /// What its values mean.
@@ -26,7 +26,7 @@ pub(super) struct AppSide {
 }
 
 /// A field of the app's catalogue or of the workspace's own.
-pub(super) fn app_side(entity: Entity, name: &str) -> Option<AppSide> {
+pub(in crate::service) fn app_side(entity: Entity, name: &str) -> Option<AppSide> {
     if let Some(field) = app_field(entity, name) {
         return Some(AppSide {
             label: field.label.to_owned(),
@@ -249,6 +249,7 @@ mod tests {
             restricted: false,
             references: None,
             external_id: false,
+            filterable: true,
         }
     }
 

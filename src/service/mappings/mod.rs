@@ -22,6 +22,7 @@ use crate::store::setup::{self, ConnectionSetup};
 use crate::store::{StoreError, WorkspaceTx, events, runs};
 use crate::view::mappings::{AvailableField, FieldsAnswer, Mapping, Rule};
 
+pub(super) use check::app_side;
 pub use editor::{remove_from, save, set_direction, try_out, undo_on};
 pub use preview::{DraftMapping, preview};
 pub use screen::{PageQuery, last_used, page};

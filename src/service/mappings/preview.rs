@@ -173,7 +173,7 @@ async fn read(
         if !ids.is_empty() {
             return crm.connector.read_by_id(&crm.session, entity, fields, ids).await;
         }
-        let window = ReadWindow { entity, fields: fields.clone(), since: None };
+        let window = ReadWindow { entity, fields: fields.clone(), since: None, filter: None };
         let mut page = crm.connector.read(&crm.session, &window, None).await?;
         page.records.truncate(MOST);
         Ok(page.records)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::{OptionsPatch, SettingsPatch, changed, locked, of, write};
+use super::{CheckedRules, OptionsPatch, SettingsPatch, changed, locked, of, write};
 use crate::model::{
     Capability, ConflictPolicy, ConnectionStatus, Entity, Options, Provider, Schedule, SyncDirection, SyncFrequency,
 };
@@ -37,7 +37,7 @@ pub async fn page(
     }
     let now = tx.now();
     tx.commit().await?;
-    let current = of(&stored);
+    let current = of(&stored)?;
     let not_running = match stored.status {
         ConnectionStatus::Paused => Some("The connection is paused: nothing runs until it is resumed."),
         ConnectionStatus::Error => Some("The connection needs a new sign-in: nothing runs until then."),
@@ -78,10 +78,10 @@ pub async fn save(
     let mut tx = services.begin(viewer).await?;
     let id = connections::by_provider(&mut tx, provider).await?.map_or(Uuid::nil(), |stored| stored.id);
     let before = locked(&mut tx, id).await?;
-    let after = changed(&before, &patch)?;
+    let after = changed(&before, &patch, &CheckedRules::default())?;
     write(&mut tx, &before, &after).await?;
     tx.commit().await?;
-    Ok(differences(&of(&before), &after).join(","))
+    Ok(differences(&of(&before)?, &after).join(","))
 }
 
 fn patch_of(form: &SettingsForm) -> Result<SettingsPatch, ServiceError> {

@@ -41,7 +41,7 @@ fn read(schedule: serde_json::Value) -> Option<Option<Schedule>> {
 fn outcome(frequency: SyncFrequency, patch: SettingsPatch) -> Result<serde_json::Value, String> {
     let before = stored(SyncFrequency::Hourly, read(json!({ "minute": 30 })).flatten());
     let patch = SettingsPatch { frequency: Some(frequency), ..patch };
-    match changed(&before, &patch) {
+    match changed(&before, &patch, &CheckedRules::default()) {
         Ok(after) => Ok(serde_json::to_value(after.schedule).expect("plain")),
         Err(error) => Err(error.fields.iter().map(|problem| problem.field.as_str()).collect::<Vec<_>>().join(" ")),
     }
@@ -86,10 +86,6 @@ fn only_what_a_run_follows_can_be_set() {
     assert_eq!(refused(of_entities(&[])), "syncEntities");
     assert_eq!(refused(of_entities(&["account"])), "syncEntities");
     assert!(outcome(SyncFrequency::Hourly, of_entities(&["contacts", "accounts", "contacts"])).is_ok());
-    let with_rules = |rules| SettingsPatch { rules: Some(rules), ..SettingsPatch::default() };
-    assert_eq!(refused(with_rules(json!({ "accounts": { "excludeFields": ["phone"] } }))), "syncRules");
-    assert_eq!(refused(with_rules(json!("x"))), "syncRules");
-    assert!(outcome(SyncFrequency::Hourly, with_rules(json!({ "accounts": { "excludeFields": [] } }))).is_ok());
     let with_options = |options| SettingsPatch { options, ..SettingsPatch::default() };
     let files = OptionsPatch { sync_files: Some(true), guard_percent: Some(101), ..OptionsPatch::default() };
     assert_eq!(refused(with_options(files)), "options.syncFiles options.guardPercent");
@@ -108,7 +104,7 @@ fn the_next_run_follows_the_clock_changes() {
         };
         let schedule =
             Some(Schedule { minute: None, time: Some(time.to_owned()), time_zone: Some("Europe/Berlin".to_owned()) });
-        let after = Settings { frequency: SyncFrequency::Daily, schedule, ..of(&before) };
+        let after = Settings { frequency: SyncFrequency::Daily, schedule, ..of(&before).expect("settings") };
         next_sync_at(&before, &after, now).map(|at| at.to_rfc3339())
     };
     let on = ConnectionStatus::Connected;

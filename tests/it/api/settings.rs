@@ -64,10 +64,15 @@ async fn what_a_run_would_not_follow_is_refused() {
         (json!({ "syncFrequency": "manual", "schedule": { "minute": 5 } }), "schedule"),
         (json!({ "syncEntities": [] }), "syncEntities"),
         (json!({ "syncEntities": ["leads"] }), "syncEntities"),
-        (
-            json!({ "syncRules": { "accounts": { "filter": { "all": [{ "field": "Name", "operator": "equals", "value": "x" }] } } } }),
-            "syncRules",
-        ),
+        (rules(json!("x")), "syncRules.accounts"),
+        (json!({ "syncRules": "x" }), "syncRules"),
+        (json!({ "syncRules": { "leads": {} } }), "syncRules.leads"),
+        (rules(json!({ "excludeFields": ["phone", "nope"] })), "syncRules.accounts.excludeFields[1]"),
+        (rules(json!({ "exclude": [] })), "syncRules.accounts.exclude"),
+        (rule("Nope__c", "equals", json!("x")), "syncRules.accounts.filter.all[0].field"),
+        (rule("Name", "like", json!("x")), "syncRules.accounts.filter.all[0].operator"),
+        (rule("AnnualRevenue", "starts_with", json!("1")), "syncRules.accounts.filter.all[0].operator"),
+        (rule("AnnualRevenue", "gt", json!("much")), "syncRules.accounts.filter.all[0].value"),
         (json!({ "options": { "syncFiles": true } }), "options.syncFiles"),
         (json!({ "options": { "guardPercent": 101 } }), "options.guardPercent"),
         (json!({ "options": { "guardAll": 1 } }), "guardAll"),
@@ -81,6 +86,49 @@ async fn what_a_run_would_not_follow_is_refused() {
         assert_eq!(members(&refused), [member], "{body}");
     }
     assert_eq!(admin.patch(&path, json!({})).await.expect(200), before, "nothing was written");
+}
+
+fn rules(accounts: Json) -> Json {
+    json!({ "syncRules": { "accounts": accounts } })
+}
+
+fn rule(field: &str, operator: &str, value: Json) -> Json {
+    rules(json!({ "filter": { "all": [{ "field": field, "operator": operator, "value": value }] } }))
+}
+
+#[tokio::test]
+async fn filters_are_stored_and_shown_by_entity() {
+    let app = TestApp::start().await;
+    let path = format!("/api/crm/configs/{}", app.connect_salesforce().await);
+    let sales_ops = app.api_key_of(Role::SalesOps).await;
+    let given = json!({ "accounts": {
+        "filter": { "any": [
+            { "all": [{ "field": "Industry", "operator": "in", "value": ["Energy", "Media"] },
+                      { "field": "CreatedDate", "operator": "within_days", "value": 30 }] },
+            { "field": "OwnerId", "operator": "equals", "value": "current user" },
+            { "field": "AnnualRevenue", "operator": "gte", "value": 1000.50 },
+            { "field": "Phone", "operator": "is_empty", "value": null },
+        ] },
+        "excludeFields": ["phone", "custom.seats"],
+    } });
+    app.set_config("oauth_user_id = '005000000000001AAA'").await;
+    let after = sales_ops.patch(&path, json!({ "syncRules": given })).await.expect(200);
+    assert_eq!(after["config"]["syncRules"]["accounts"], given["accounts"]);
+    let contacts = json!({ "contacts": { "filter": { "all": [] }, "excludeFields": ["phone"] } });
+    let after = sales_ops.patch(&path, json!({ "syncRules": contacts })).await.expect(200);
+    assert_eq!(
+        after["config"]["syncRules"]["accounts"], given["accounts"],
+        "an entity that is not named keeps its rules"
+    );
+    assert_eq!(after["config"]["syncRules"]["contacts"], json!({ "filter": null, "excludeFields": ["phone"] }));
+    let shown = sales_ops.get(&path).await.expect(200);
+    assert_eq!(shown["config"]["syncRules"], after["config"]["syncRules"]);
+    let after = sales_ops.patch(&path, json!({ "syncRules": null })).await.expect(200);
+    assert_eq!(after["config"]["syncRules"], Json::Null);
+    // More than filters is an admin's.
+    let both = json!({ "syncRules": null, "syncDirection": "pull" });
+    sales_ops.patch(&path, both).await.refused(403, "forbidden");
+    app.api_key_of(Role::Member).await.patch(&path, json!({ "syncRules": null })).await.refused(403, "forbidden");
 }
 
 #[tokio::test]

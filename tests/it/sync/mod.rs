@@ -2,6 +2,8 @@
 
 mod deletes;
 mod faults;
+mod filters;
+mod filters_in_soql;
 mod first_sync;
 mod histories;
 mod holds;
