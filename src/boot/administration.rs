@@ -11,6 +11,7 @@ use super::config::{DataConfig, Environment, data_config};
 use super::database::{Database, Opener, prepare_data_dir};
 use super::say;
 use super::wiring::{self, Parts};
+use crate::connectors::hubspot::API_VERSION;
 use crate::model::Role;
 use crate::security::{SystemRng, Vault, tokens};
 use crate::service::administration::{self, PersonToAdd};
@@ -88,6 +89,7 @@ fn services(database: &Database) -> anyhow::Result<Services> {
         pool: database.pool.clone(),
         secret_key: SecretString::from(Vault::generate_key(&SystemRng)),
         clients: Vec::new(),
+        hubspot_version: API_VERSION.to_owned(),
         public_url: String::new(),
         demo: None,
     })

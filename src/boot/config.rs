@@ -8,11 +8,16 @@ use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 
 use super::cli::{ServeArgs, ServerArgs};
+use crate::connectors::hubspot::API_VERSION;
 use crate::engine::CrmClient;
 use crate::model::Provider;
 use crate::security::Vault;
 
 const SALESFORCE_LOGIN: &str = "https://login.salesforce.com";
+
+/// Where people consent, and where everything else of HubSpot is (its dossier, 1).
+const HUBSPOT_AUTHORIZE: &str = "https://app.hubspot.com";
+const HUBSPOT_API: &str = "https://api.hubapi.com";
 
 /// Reads an environment variable; a parameter, so that tests set none.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -66,6 +71,8 @@ pub struct ServerConfig {
     pub secret_key: Option<SecretString>,
     /// OAuth clients registered at real CRMs.
     pub clients: Vec<CrmClient>,
+    /// Version of HubSpot's API.
+    pub hubspot_version: String,
     /// Where the data are.
     pub data: DataConfig,
 }
@@ -102,7 +109,8 @@ pub fn server_config(args: &ServeArgs, environment: Environment<'_>) -> Result<S
         public_url: public_url(args, environment)?,
         workers: args.workers,
         secret_key: secret_key(args.demo, environment)?,
-        clients: salesforce_client(environment)?.into_iter().collect(),
+        hubspot_version: hubspot_version(environment)?,
+        clients: salesforce_client(environment)?.into_iter().chain(hubspot_client(environment)?).collect(),
         data,
     })
 }
@@ -141,28 +149,72 @@ fn secret_key(demo: bool, environment: Environment<'_>) -> Result<Option<SecretS
 }
 
 fn salesforce_client(environment: Environment<'_>) -> Result<Option<CrmClient>, ConfigError> {
-    let client_id = set(environment, "CROSSTIE_SALESFORCE_CLIENT_ID");
-    let client_secret = set(environment, "CROSSTIE_SALESFORCE_CLIENT_SECRET");
-    let login_url = set(environment, "CROSSTIE_SALESFORCE_LOGIN_URL").unwrap_or_else(|| SALESFORCE_LOGIN.to_owned());
-    if !is_origin(&login_url) {
-        return Err(ConfigError::Malformed {
-            setting: "CROSSTIE_SALESFORCE_LOGIN_URL",
-            expected: "give an address without a path such as https://login.salesforce.com.",
-        });
+    let expected = "give an address without a path such as https://login.salesforce.com.";
+    let login_url = origin(environment, "CROSSTIE_SALESFORCE_LOGIN_URL", SALESFORCE_LOGIN, expected)?;
+    let pair = pair(environment, "CROSSTIE_SALESFORCE_CLIENT_ID", "CROSSTIE_SALESFORCE_CLIENT_SECRET")?;
+    Ok(pair.map(|(client_id, client_secret)| CrmClient {
+        provider: Provider::Salesforce,
+        simulator: is_loopback(&login_url),
+        client_id,
+        client_secret,
+        login_url,
+        api_url: None,
+    }))
+}
+
+/// A version by the calendar: a year and a month.
+fn hubspot_version(environment: Environment<'_>) -> Result<String, ConfigError> {
+    let setting = "CROSSTIE_HUBSPOT_API_VERSION";
+    let version = set(environment, setting).unwrap_or_else(|| API_VERSION.to_owned());
+    let is_digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    match version.split_once('-') {
+        Some((year, month)) if is_digits(year, 4) && is_digits(month, 2) => Ok(version),
+        _ => Err(ConfigError::Malformed { setting, expected: "give a version of HubSpot's API such as 2026-03." }),
     }
+}
+
+fn hubspot_client(environment: Environment<'_>) -> Result<Option<CrmClient>, ConfigError> {
+    let expected = "give an address without a path such as https://app.hubspot.com.";
+    let login_url = origin(environment, "CROSSTIE_HUBSPOT_AUTHORIZE_URL", HUBSPOT_AUTHORIZE, expected)?;
+    let expected = "give an address without a path such as https://api.hubapi.com.";
+    let api_url = origin(environment, "CROSSTIE_HUBSPOT_API_URL", HUBSPOT_API, expected)?;
+    let pair = pair(environment, "CROSSTIE_HUBSPOT_CLIENT_ID", "CROSSTIE_HUBSPOT_CLIENT_SECRET")?;
+    Ok(pair.map(|(client_id, client_secret)| CrmClient {
+        provider: Provider::Hubspot,
+        simulator: is_loopback(&login_url),
+        client_id,
+        client_secret,
+        login_url,
+        api_url: Some(api_url),
+    }))
+}
+
+/// Id and secret of an app that is registered at a CRM.
+fn pair(
+    environment: Environment<'_>,
+    id: &'static str,
+    secret: &'static str,
+) -> Result<Option<(String, SecretString)>, ConfigError> {
     let hint = "a connected app has both an id and a secret; set both or neither.";
-    match (client_id, client_secret) {
-        (Some(client_id), Some(client_secret)) => Ok(Some(CrmClient {
-            provider: Provider::Salesforce,
-            simulator: is_loopback(&login_url),
-            client_id,
-            client_secret: client_secret.into(),
-            login_url: login_url.trim_end_matches('/').to_owned(),
-        })),
-        (Some(_), None) => Err(ConfigError::Missing { setting: "CROSSTIE_SALESFORCE_CLIENT_SECRET", hint }),
-        (None, Some(_)) => Err(ConfigError::Missing { setting: "CROSSTIE_SALESFORCE_CLIENT_ID", hint }),
+    match (set(environment, id), set(environment, secret)) {
+        (Some(client_id), Some(client_secret)) => Ok(Some((client_id, client_secret.into()))),
+        (Some(_), None) => Err(ConfigError::Missing { setting: secret, hint }),
+        (None, Some(_)) => Err(ConfigError::Missing { setting: id, hint }),
         (None, None) => Ok(None),
     }
+}
+
+fn origin(
+    environment: Environment<'_>,
+    setting: &'static str,
+    usual: &str,
+    expected: &'static str,
+) -> Result<String, ConfigError> {
+    let address = set(environment, setting).unwrap_or_else(|| usual.to_owned());
+    if !is_origin(&address) {
+        return Err(ConfigError::Malformed { setting, expected });
+    }
+    Ok(address.trim_end_matches('/').to_owned())
 }
 
 /// A variable that is there but empty counts as not set.
@@ -230,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_malformed_is_named() {
         let demo = ServeArgs { demo: true, ..ServeArgs::default() };
-        let cases: [(&ServeArgs, &[(&str, &str)], &str); 10] = [
+        let cases: [(&ServeArgs, &[(&str, &str)], &str); 15] = [
             (&ServeArgs::default(), &[], "CROSSTIE_SECRET_KEY is not set"),
             (&demo, &[("CROSSTIE_SECRET_KEY", "short")], "CROSSTIE_SECRET_KEY is malformed"),
             (&demo, &[("CROSSTIE_LISTEN", "localhost")], "CROSSTIE_LISTEN (--listen) is malformed"),
@@ -245,6 +297,11 @@ mod tests {
             (&demo, &[("CROSSTIE_SALESFORCE_CLIENT_ID", "x")], "CROSSTIE_SALESFORCE_CLIENT_SECRET is not set"),
             (&demo, &[("CROSSTIE_SALESFORCE_CLIENT_SECRET", "x")], "CROSSTIE_SALESFORCE_CLIENT_ID is not set"),
             (&demo, &[("CROSSTIE_SALESFORCE_LOGIN_URL", "x")], "CROSSTIE_SALESFORCE_LOGIN_URL is malformed"),
+            (&demo, &[("CROSSTIE_HUBSPOT_CLIENT_ID", "x")], "CROSSTIE_HUBSPOT_CLIENT_SECRET is not set"),
+            (&demo, &[("CROSSTIE_HUBSPOT_CLIENT_SECRET", "x")], "CROSSTIE_HUBSPOT_CLIENT_ID is not set"),
+            (&demo, &[("CROSSTIE_HUBSPOT_AUTHORIZE_URL", "x")], "CROSSTIE_HUBSPOT_AUTHORIZE_URL is malformed"),
+            (&demo, &[("CROSSTIE_HUBSPOT_API_URL", "https://a.example/crm")], "CROSSTIE_HUBSPOT_API_URL is malformed"),
+            (&demo, &[("CROSSTIE_HUBSPOT_API_VERSION", "v3/x")], "CROSSTIE_HUBSPOT_API_VERSION is malformed"),
         ];
         for (args, variables, sentence) in cases {
             let error = read(args, variables).expect_err(sentence).to_string();
@@ -261,5 +318,9 @@ mod tests {
         assert_eq!((client.simulator, client.login_url.as_str()), (false, SALESFORCE_LOGIN));
         let local = [variables[0], variables[1], ("CROSSTIE_SALESFORCE_LOGIN_URL", "http://127.0.0.1:4801")];
         assert!(read(&demo, &local).expect("settings").clients[0].simulator);
+        let variables = [("CROSSTIE_HUBSPOT_CLIENT_ID", "a"), ("CROSSTIE_HUBSPOT_CLIENT_SECRET", "b")];
+        let client = read(&demo, &variables).expect("settings").clients.remove(0);
+        assert_eq!((client.simulator, client.login_url.as_str()), (false, HUBSPOT_AUTHORIZE));
+        assert_eq!(client.api_url.as_deref(), Some(HUBSPOT_API));
     }
 }

@@ -115,6 +115,7 @@ async fn start(
         pool: database.pool.clone(),
         secret_key: secret_key(&config, &data_dir)?,
         clients,
+        hubspot_version: config.hubspot_version.clone(),
         public_url: config.public_url.clone().unwrap_or_else(|| reachable(address)),
         demo: config.demo.then(demo::settings),
     })?;

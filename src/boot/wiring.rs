@@ -8,6 +8,7 @@ use sqlx::PgPool;
 
 use crate::clock::{Clock, SystemClock};
 use crate::connectors::HttpSettings;
+use crate::connectors::hubspot::HubspotConnector;
 use crate::connectors::salesforce::SalesforceConnector;
 use crate::engine::{CrmAccess, CrmClient, Engine, EngineSettings};
 use crate::security::{Rng, SystemRng, Vault};
@@ -23,6 +24,8 @@ pub struct Parts {
     pub secret_key: SecretString,
     /// OAuth clients registered at CRMs.
     pub clients: Vec<CrmClient>,
+    /// Version of HubSpot's API.
+    pub hubspot_version: String,
     /// Address that people and CRMs reach this server at.
     pub public_url: String,
     /// What a demo offers.
@@ -36,6 +39,8 @@ pub fn services(parts: Parts) -> anyhow::Result<Services> {
     let vault = Arc::new(Vault::new(parts.secret_key.expose_secret()).context("CROSSTIE_SECRET_KEY is malformed")?);
     let salesforce = SalesforceConnector::new(HttpSettings::default(), Arc::clone(&clock))
         .context("no HTTP client could be made")?;
+    let hubspot = HubspotConnector::new(HttpSettings::default(), Arc::clone(&clock), &parts.hubspot_version)
+        .context("no HTTP client could be made")?;
     let program = std::env::current_exe().context("this program's own place is not known")?;
     let transforms = TransformHost::new(program, vec!["transform-child".to_owned()], TransformLimits::default());
     Ok(Services {
@@ -45,7 +50,7 @@ pub fn services(parts: Parts) -> anyhow::Result<Services> {
             clock: Arc::clone(&clock),
             rng: Arc::clone(&rng),
             vault: Arc::clone(&vault),
-            connectors: vec![Arc::new(salesforce)],
+            connectors: vec![Arc::new(salesforce), Arc::new(hubspot)],
             clients: parts.clients,
             public_url: parts.public_url.clone(),
         }),

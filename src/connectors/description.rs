@@ -1,7 +1,7 @@
 //! What a CRM says about its entities and fields.
 
 use crate::model::{Entity, FieldKind};
-use crate::sync::FieldFacts;
+use crate::sync::{FieldFacts, Person};
 
 /// One field as the CRM describes it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -31,6 +31,9 @@ pub struct FieldDescription {
     pub restricted: bool,
     /// The entity that a reference points to, where it is one that Crosstie synchronises.
     pub references: Option<Entity>,
+    /// Whether it names a person of the CRM.
+    #[serde(default)]
+    pub person: bool,
     /// Whether it is unique and can serve as external id.
     pub external_id: bool,
     /// Whether the CRM's own queries may compare it.
@@ -51,6 +54,16 @@ pub struct EntityDescription {
     pub updateable: bool,
     /// Records may be deleted.
     pub deletable: bool,
+    /// The CRM's people, where a mapping asks for them.
+    #[serde(default)]
+    pub people: Option<Vec<Person>>,
+}
+
+impl FieldDescription {
+    /// Whether a field of the app of this kind names the same people: by their e-mail addresses.
+    pub fn pairs_people(&self, app: FieldKind) -> bool {
+        self.person && app == FieldKind::Email
+    }
 }
 
 impl EntityDescription {

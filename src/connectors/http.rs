@@ -64,6 +64,9 @@ impl HttpClient {
         let request = reqwest::Request::try_from(request)
             .map_err(|_| ConnectorError::Transient { detail: "the token request could not be built".to_owned() })?;
         let response = self.0.execute(request).await.map_err(|error| lost(&error, true))?;
+        if response.status().is_server_error() {
+            return Err(ConnectorError::Transient { detail: format!("status {}", response.status().as_u16()) });
+        }
         let mut answer = oauth2::http::Response::builder().status(response.status());
         for (name, value) in response.headers() {
             answer = answer.header(name, value);

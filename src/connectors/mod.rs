@@ -11,10 +11,16 @@
 //! * Every call is counted on the [`Session`]'s meter, also one that fails.
 //! * An answer that was lost after the request went out is [`ConnectorError::Unknown`]: the caller must look before
 //!   it repeats a write.
+//! * A call that is known to have done nothing is [`ConnectorError::Transient`]; a batch that is refused whole for what it
+//!   contains, [`ConnectorError::Rejected`]: the caller halves it until what is wrong stands alone.
+//!
+//! A third CRM is a module beside the other two, a variant of [`Provider`], and a fixture for the conformance suite
+//! (`tests/it/conformance`): a connector is one that passes it.
 
 mod description;
 mod error;
 mod http;
+pub mod hubspot;
 mod oauth;
 mod reading;
 pub mod salesforce;
@@ -26,6 +32,7 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 
 use crate::model::{Entity, Provider};
+use crate::sync::Person;
 
 pub use description::{EntityDescription, FieldDescription};
 pub use error::ConnectorError;
@@ -80,6 +87,9 @@ pub trait Connector: Send + Sync {
     /// Fields and permissions of one entity.
     async fn describe(&self, session: &Session, entity: Entity) -> Result<EntityDescription, ConnectorError>;
 
+    /// The people whom records may belong to, those who have left included.
+    async fn people(&self, session: &Session) -> Result<Vec<Person>, ConnectorError>;
+
     /// Deletions of `entity`, and the bound up to which changes are known to be visible, by the CRM's clock. Fixed before the
     /// first page of a window.
     async fn deleted(
@@ -109,7 +119,7 @@ pub trait Connector: Send + Sync {
         ids: &[String],
     ) -> Result<Vec<CrmRecord>, ConnectorError>;
 
-    /// Living records where any of the look-ups matches. One call for up to 200 values in all.
+    /// Living records where any of the look-ups matches; up to 200 values in all, in as few calls as the CRM allows.
     async fn find(
         &self,
         session: &Session,
@@ -134,6 +144,9 @@ pub trait Connector: Send + Sync {
         ids: &[String],
     ) -> Result<Vec<WriteOutcome>, ConnectorError>;
 
+    /// Whether [`Connector::edit_times`] has anything to tell.
+    fn keeps_history(&self) -> bool;
+
     /// When each of `fields` got its present value, epoch milliseconds, by record id; fields and records whose history the
     /// CRM does not keep are left out. Costs calls by the record: ask for conflicting records only.
     async fn edit_times(
@@ -154,7 +167,8 @@ pub trait Connector: Send + Sync {
         ids: &[String],
     ) -> Result<Option<HashMap<String, Option<String>>>, ConnectorError>;
 
-    /// Makes the field that makes creates safe to repeat, where the CRM lets an app do so. `false`: an admin has to.
+    /// Makes the field that makes creates safe to repeat, where the CRM lets an app do so and it is not there yet. `false`: an
+    /// admin has to.
     async fn make_external_id_field(&self, session: &Session, entity: Entity) -> Result<bool, ConnectorError>;
 
     /// Number of living records of `entity`.

@@ -17,8 +17,10 @@ pub struct OAuthSettings {
     pub client_id: String,
     /// Client secret.
     pub client_secret: SecretString,
-    /// Address of the login host, without a final slash.
+    /// Address of the login host, without a final slash: people consent there.
     pub login_url: String,
+    /// Address of the token endpoint, without a final slash; the same where a CRM has one host for both.
+    pub api_url: String,
     /// Where the CRM sends the browser back to.
     pub redirect_url: String,
 }
@@ -69,21 +71,24 @@ pub(super) struct ExtraMembers {
     /// Address of the org's API (Salesforce dossier 1.3).
     #[serde(default)]
     pub instance_url: Option<String>,
+    /// Scopes as a list (HubSpot dossier 1.2); the standard has them as one text.
+    #[serde(default)]
+    pub scopes: Vec<String>,
 }
 
 impl oauth2::ExtraTokenFields for ExtraMembers {}
 
-/// Paths of a CRM's OAuth endpoints under its login host.
+/// Paths of a CRM's OAuth endpoints under its hosts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OAuthPaths {
-    pub authorize: &'static str,
-    pub token: &'static str,
+pub(super) struct OAuthPaths<'p> {
+    pub authorize: &'p str,
+    pub token: &'p str,
 }
 
 /// Where the browser goes to grant access: state, and PKCE's S256 challenge of the verifier.
 pub(super) fn authorize_url(
     settings: &OAuthSettings,
-    paths: OAuthPaths,
+    paths: OAuthPaths<'_>,
     scopes: &[&str],
     start: &AuthorizationStart,
 ) -> Result<String, ConnectorError> {
@@ -102,7 +107,7 @@ pub(super) fn authorize_url(
 pub(super) async fn exchange_code(
     http: &HttpClient,
     settings: &OAuthSettings,
-    paths: OAuthPaths,
+    paths: OAuthPaths<'_>,
     code: &str,
     verifier: &str,
 ) -> Result<Tokens, ConnectorError> {
@@ -118,7 +123,7 @@ pub(super) async fn exchange_code(
 pub(super) async fn refresh(
     http: &HttpClient,
     settings: &OAuthSettings,
-    paths: OAuthPaths,
+    paths: OAuthPaths<'_>,
     refresh_token: &str,
 ) -> Result<Tokens, ConnectorError> {
     client(settings, paths)?
@@ -130,8 +135,10 @@ pub(super) async fn refresh(
 
 /// What a token answer grants; `instance_url` as the CRM names it, else `fallback`.
 pub(super) fn grant(tokens: &Tokens, fallback: &str) -> TokenGrant {
-    let scopes: Vec<&str> = tokens.scopes().into_iter().flatten().map(|scope| scope.as_str()).collect();
-    let instance_url = tokens.extra_fields().instance_url.as_deref().unwrap_or(fallback);
+    let extra = tokens.extra_fields();
+    let standard = tokens.scopes().into_iter().flatten().map(|scope| scope.as_str());
+    let scopes: Vec<&str> = standard.chain(extra.scopes.iter().map(String::as_str)).collect();
+    let instance_url = extra.instance_url.as_deref().unwrap_or(fallback);
     TokenGrant {
         access_token: tokens.access_token().secret().clone().into(),
         refresh_token: tokens.refresh_token().map(|token| token.secret().clone().into()),
@@ -141,18 +148,18 @@ pub(super) fn grant(tokens: &Tokens, fallback: &str) -> TokenGrant {
     }
 }
 
-fn client(settings: &OAuthSettings, paths: OAuthPaths) -> Result<Client, ConnectorError> {
+fn client(settings: &OAuthSettings, paths: OAuthPaths<'_>) -> Result<Client, ConnectorError> {
     let malformed = |what: &str| ConnectorError::Configuration {
         subject: format!("the {what} address"),
         crm_code: "invalid_address".to_owned(),
     };
-    let host = &settings.login_url;
+    let (login, api) = (&settings.login_url, &settings.api_url);
     Ok(oauth2::Client::new(ClientId::new(settings.client_id.clone()))
         .set_client_secret(ClientSecret::new(settings.client_secret.expose_secret().to_owned()))
         // Basic is the crate's default; CRMs want the client in the body.
         .set_auth_type(AuthType::RequestBody)
-        .set_auth_uri(AuthUrl::new(format!("{host}{}", paths.authorize)).map_err(|_| malformed("sign-in"))?)
-        .set_token_uri(TokenUrl::new(format!("{host}{}", paths.token)).map_err(|_| malformed("token"))?)
+        .set_auth_uri(AuthUrl::new(format!("{login}{}", paths.authorize)).map_err(|_| malformed("sign-in"))?)
+        .set_token_uri(TokenUrl::new(format!("{api}{}", paths.token)).map_err(|_| malformed("token"))?)
         .set_redirect_uri(RedirectUrl::new(settings.redirect_url.clone()).map_err(|_| malformed("callback"))?))
 }
 

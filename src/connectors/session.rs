@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use secrecy::SecretString;
 
-use super::ConnectorError;
+use super::{ConnectorError, OAuthSettings};
 
 /// What a call counts as where a CRM limits kinds of calls apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +30,8 @@ pub struct Session {
     pub instance_url: String,
     /// The access token.
     pub access_token: SecretString,
+    /// The client that it was granted to: a CRM may ask for it where it is asked about the token.
+    pub client: OAuthSettings,
     /// Counts the calls made.
     pub meter: Arc<CallMeter>,
     /// Lets each call go when it may; `None`: at once.

@@ -4,13 +4,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::scope::Scope;
 use super::sweeps::{Allowance, LetGo};
 use crate::connectors::EntityDescription;
 use crate::model::{Entity, FieldDirection, FieldKind, LogDirection, SyncDirection, app_field};
 use crate::store::setup::{ConnectionSetup, StoredMapping};
-use crate::sync::{MappedField, MergeContext, ValueMap};
+use crate::sync::{MappedField, MergeContext, People, ValueMap};
 
 /// One mapping, ready for work.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub(crate) struct Field {
     pub value_map: ValueMap,
     /// The entity that the field points to.
     pub references: Option<Entity>,
+    /// The people that the field names.
+    pub people: Option<Arc<People>>,
 }
 
 /// An entity of a connection in one run.
@@ -38,6 +41,8 @@ pub(crate) struct EntityContext {
     pub scope: Option<Scope>,
     /// Policy and clocks.
     pub merge: MergeContext,
+    /// Zone of the CRM's account.
+    pub zone: Tz,
     /// The time of the step, epoch milliseconds.
     pub now: i64,
     /// Fingerprint of what a full read covers; another one widens.
@@ -77,8 +82,11 @@ impl EntityContext {
         let allowed_for = |mapping: &StoredMapping| {
             if excluded.contains(&mapping.app_field) { FieldDirection::None } else { allowed }
         };
-        let fields: Vec<Field> =
-            mappings.iter().filter_map(|mapping| field(entity, &description, mapping, allowed_for(mapping))).collect();
+        let people = Arc::new(People::new(description.people.as_deref().unwrap_or_default()));
+        let fields: Vec<Field> = mappings
+            .iter()
+            .filter_map(|mapping| field(entity, &description, mapping, allowed_for(mapping), &people))
+            .collect();
         let scope = Scope::of(connection, &description, now);
         let covers = fingerprint(connection, mappings, &fields, excluded, scope.as_ref());
         EntityContext {
@@ -90,6 +98,7 @@ impl EntityContext {
                 tie_window_ms: TIE_WINDOW_MS,
                 clock_skew_ms: connection.clock_skew_ms,
             },
+            zone: connection.time_zone.as_deref().and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC),
             now: now.timestamp_millis(),
             covers,
             is_described: true,
@@ -137,6 +146,7 @@ fn field(
     description: &EntityDescription,
     mapping: &StoredMapping,
     allowed: FieldDirection,
+    people: &Arc<People>,
 ) -> Option<Field> {
     let described = description.field(&mapping.crm_field)?;
     let own = app_field(entity, &mapping.app_field);
@@ -156,7 +166,18 @@ fn field(
         transform: mapping.transform.clone(),
         value_map: ValueMap(mapping.value_map.clone()),
         references: own.and_then(|field| field.references),
+        people: own.filter(|own| described.pairs_people(own.kind)).map(|_| people.clone()),
     })
+}
+
+/// Whether a mapping pairs people, and the description does not know them yet.
+pub(crate) fn lacks_people(description: &EntityDescription, mappings: &[StoredMapping]) -> bool {
+    let pairs_people = |mapping: &StoredMapping| {
+        let described = description.field(&mapping.crm_field);
+        let own = app_field(description.entity, &mapping.app_field);
+        described.zip(own).is_some_and(|(described, own)| described.pairs_people(own.kind))
+    };
+    description.people.is_none() && mappings.iter().any(pairs_people)
 }
 
 fn fingerprint(

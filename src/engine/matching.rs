@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::absent;
+use super::associated;
 use super::batch::{Batch, CrmStamps, new_link};
 use super::context::EntityContext;
 use super::deletes;
@@ -30,6 +31,10 @@ pub(crate) async fn run(step: &Step, state: &ReadState) -> Result<Position, Step
     let entity = step.entity()?;
     let config_id = step.run.config_id;
     let (mut tx, context) = step.begin_with_context(entity).await?;
+    if let Some(after) = &state.references_behind {
+        tx.commit().await?;
+        return associated::ask(step, &context, state, after).await;
+    }
     if state.since.is_none() {
         tx.commit().await?;
         if let Some(position) = absent::ask(step, &context, state).await? {
@@ -291,5 +296,6 @@ fn as_pair(candidate: &MatchCandidate) -> Pair {
         app: None,
         crm: Some(candidate.fields.clone()),
         crm_edited_at: Some(candidate.crm_edited_at.timestamp_millis()),
+        ..Pair::default()
     }
 }

@@ -5,9 +5,11 @@
 //! it was read at; a CRM write's intent is committed before the call, and an open intent is settled before anything else.
 
 mod absent;
+mod associated;
 mod batch;
 mod context;
 mod deletes;
+mod edit_times;
 mod fights;
 pub mod jobs;
 mod matching;

@@ -69,6 +69,9 @@ pub(crate) struct ReadState {
     /// Second looks that this window takes, by their distance in seconds: when (epoch milliseconds).
     #[serde(default)]
     pub looks_back: BTreeMap<String, i64>,
+    /// References of linked records behind this CRM id are still to be asked for; `None`: of none.
+    #[serde(default)]
+    pub references_behind: Option<String>,
     /// The CRM's list of deletions was read to its end.
     #[serde(default)]
     pub deletions_listed: bool,

@@ -14,6 +14,7 @@ pub(crate) use partners::{external_id, match_question};
 use super::batch::{Batch, Merged};
 use super::context::EntityContext;
 use super::deletes;
+use super::edit_times;
 use super::matching::seen;
 use super::position::{Phase, Position};
 use super::push_outcome::{self, PushItem};
@@ -53,10 +54,14 @@ pub(crate) async fn run(step: &Step, after: Option<Uuid>) -> Result<Position, St
     runs::hold_step(&mut tx, step.run.id).await?;
     let mut pairs = pair_up(&mut tx, config_id, entity, &waiting).await?;
     let (mut transformed, mut found) = (Transformed::default(), Vec::new());
-    if asks_outside(step, &context, &pairs) {
+    if asks_outside(step, &context, &pairs)? {
         // Nothing is asked inside a transaction: the rows are let go, and locked and read again with the answers at hand.
         tx.commit().await?;
         restored::meet_again(step, &context, &mut pairs).await?;
+        if edit_times::are_told(step, &context)? {
+            let times = edit_times::ask(step, &context, &pairs).await?;
+            edit_times::note(&mut pairs, &times);
+        }
         transformed = Transformed::run(&step.engine.transforms, &context, &pairs, Transformed::default()).await;
         found = look_up(step, &context, &pairs, &transformed).await?;
         tx = step.begin().await?;
@@ -119,7 +124,7 @@ async fn pair_up(
         .map(|id| {
             let link = found.remove(&id);
             let crm_edited_at = link.as_ref().and_then(|link| link.crm_edited_at);
-            let mut pair = Pair { link, app: rows.remove(&id), crm: None, crm_edited_at };
+            let mut pair = Pair { link, app: rows.remove(&id), crm_edited_at, ..Pair::default() };
             if is_new_to_crm(&pair) {
                 pair.crm = Some(Record::new());
             }
@@ -146,9 +151,10 @@ async fn links_of(
 }
 
 /// Whether the CRM or a transform has a word in what becomes of these records.
-fn asks_outside(step: &Step, context: &EntityContext, pairs: &[Pair]) -> bool {
+fn asks_outside(step: &Step, context: &EntityContext, pairs: &[Pair]) -> Result<bool, StepError> {
     let creates = may_create(step, context) && pairs.iter().any(is_new_to_crm);
-    creates || restored::is_among(pairs) || context.has_transforms()
+    let asks_times = edit_times::are_told(step, context)? && edit_times::are_needed(context, pairs);
+    Ok(creates || asks_times || restored::is_among(pairs) || context.has_transforms())
 }
 
 /// Whether records that the CRM does not have are created there.

@@ -13,9 +13,11 @@ use uuid::Uuid;
 use page::Page;
 use window::Wish;
 
+use super::associated;
 use super::batch::{Batch, CrmStamps, new_link};
 use super::context::EntityContext;
 use super::deletes;
+use super::edit_times::{self, EditTimes};
 use super::position::{Phase, Position, ReadState};
 use super::run::{Read, Step, StepError};
 use super::scope;
@@ -34,6 +36,7 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
     let (mut tx, context) = step.begin_with_context(entity).await?;
     let cursor = setup::cursor(&mut tx, step.run.config_id, entity).await?;
     tx.commit().await?;
+    let context = step.make_external_id_field(context).await?;
     let wish = Wish { covers: &context.covers, trigger: step.run.trigger, compares: step.run.compares };
     let window = window::open(&wish, cursor.as_ref(), step.connector()?.look_backs(), step.engine.crm.clock.now());
     let query = window.deletions;
@@ -62,6 +65,8 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
         filtered,
         page: None,
         gone,
+        references_behind: (window.asks_references && since.is_some() && associated::are_mapped(&context))
+            .then(String::new),
         looks_back: window.looks_back,
         deletions_listed: query.thorough && deletions.exhaustive,
     };
@@ -151,7 +156,8 @@ async fn pair_up(
         .map(|record| {
             let link = links.remove(&record.id);
             let app = link.as_ref().and_then(|link| rows.remove(&link.record_id?));
-            Pair { link, app, crm: Some(record.fields.clone()), crm_edited_at: Some(record.edited_at) }
+            let (crm, crm_edited_at) = (Some(record.fields.clone()), Some(record.edited_at));
+            Pair { link, app, crm, crm_edited_at, ..Pair::default() }
         })
         .collect())
 }
@@ -161,10 +167,11 @@ async fn merge_page<'a>(
     tx: &mut WorkspaceTx,
     context: &'a EntityContext,
     records: Vec<CrmRecord>,
-    transformed: &Transformed,
+    (transformed, times): (&Transformed, &EditTimes),
 ) -> Result<Batch<'a>, StepError> {
     let config_id = step.run.config_id;
-    let pairs = pair_up(tx, step, context, &records, Reading::Locked).await?;
+    let mut pairs = pair_up(tx, step, context, &records, Reading::Locked).await?;
+    edit_times::note(&mut pairs, times);
     let references = References::load(tx, config_id, context, &pairs).await?;
     let waiting = waiting_edits(tx, config_id, context.entity, &pairs).await?;
     let mut batch = Batch::new(context, step.engine.crm.rng.as_ref());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::context::EntityContext;
+use super::context::{EntityContext, lacks_people};
 use super::matching::seen;
 use super::read::{is_alive, stored_description};
 use super::sweeps::LetGo;
@@ -19,7 +19,7 @@ use crate::store::app_rows::{self, AppRow};
 use crate::store::links::{FieldChoice, StoredLink};
 use crate::store::setup::{self, ConnectionSetup};
 use crate::store::{Actor, StoreError, WorkspaceTx};
-use crate::sync::{FieldState, MappedField, Record, Value, merge, same};
+use crate::sync::{FieldState, MappedField, Person, Record, Value, merge, same};
 use crate::transform::TransformHost;
 
 /// The record that is looked at again.
@@ -73,7 +73,7 @@ pub async fn look_again(
 ) -> Result<SecondLook, AccessError> {
     let (connection, mut stored, app) = load(crm, subject).await?;
     let mut caller = Caller { crm, subject, open: crm.open(subject.workspace_id, subject.config_id).await? };
-    let description = match stored.take() {
+    let mut description = match stored.take() {
         Some(description) => description,
         None => caller.describe().await?,
     };
@@ -81,6 +81,9 @@ pub async fn look_again(
     let mappings = setup::mappings(&mut tx, subject.config_id, subject.entity).await?;
     let now = tx.now();
     tx.commit().await?;
+    if lacks_people(&description, &mappings) {
+        description.people = Some(caller.people().await?);
+    }
     let mut context =
         EntityContext::new(&connection, connection.direction, description, &mappings, now, LetGo::default());
     context.merge.policy = ConflictPolicy::ManualReview;
@@ -95,6 +98,7 @@ pub async fn look_again(
         app,
         crm: record.as_ref().map(|record| record.fields.clone()),
         crm_edited_at: record.map(|record| record.edited_at),
+        ..Pair::default()
     };
     let transformed = Transformed::run(transforms, &context, std::slice::from_ref(&pair), Transformed::default()).await;
     Ok(SecondLook { context, pair, crm_alive, transformed })
@@ -208,6 +212,16 @@ impl Caller<'_> {
             Err(ConnectorError::TokenExpired) => {
                 self.reopen().await?;
                 self.open.connector.describe(&self.open.session, entity).await.map_err(AccessError::Crm)
+            }
+            answer => answer.map_err(AccessError::Crm),
+        }
+    }
+
+    async fn people(&mut self) -> Result<Vec<Person>, AccessError> {
+        match self.open.connector.people(&self.open.session).await {
+            Err(ConnectorError::TokenExpired) => {
+                self.reopen().await?;
+                self.open.connector.people(&self.open.session).await.map_err(AccessError::Crm)
             }
             answer => answer.map_err(AccessError::Crm),
         }

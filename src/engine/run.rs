@@ -1,6 +1,7 @@
 //! A run, step by step. A step reads, calls the CRM, and commits once; the run's version fences the commit.
 
 mod ahead;
+mod describing;
 mod recovery;
 
 use std::sync::Arc;
@@ -12,11 +13,10 @@ use uuid::Uuid;
 pub(crate) use ahead::{Ahead, Read};
 
 use super::batch::Batch;
-use super::context::EntityContext;
 use super::jobs::{RunStep, store_error};
 use super::position::{Phase, Position};
 use super::{AccessError, CrmConnection, Engine, deletes, fights, matching, push, read, settle};
-use crate::connectors::{Connector, ConnectorError, EntityDescription};
+use crate::connectors::{Connector, ConnectorError};
 use crate::model::{ConnectionStatus, Entity, LogDirection, LogStatus, RunState, RunTrigger, Stage};
 use crate::queue::{self, Lease};
 use crate::store::runs::{self, StoredRun};
@@ -151,47 +151,6 @@ impl Step {
             }
             answer => Ok(answer?),
         }
-    }
-
-    /// Begins a transaction with what this run must know of an entity: its mappings, and what the CRM shows of it.
-    pub(crate) async fn begin_with_context(&self, entity: Entity) -> Result<(WorkspaceTx, EntityContext), StepError> {
-        let mut tx = self.begin().await?;
-        let not_before = tx.now() - self.engine.settings.describe_age;
-        let (description, fetched_at) =
-            match read::stored_description(&mut tx, self.connection.id, entity, not_before).await? {
-                Some(description) => description,
-                None => {
-                    tx.commit().await?;
-                    let description = self.describe_anew(entity).await?;
-                    tx = self.begin().await?;
-                    let now = tx.now();
-                    (description, now)
-                }
-            };
-        let mappings = setup::mappings(&mut tx, self.connection.id, entity).await?;
-        let now = tx.now();
-        let mut context = EntityContext::new(
-            &self.connection,
-            self.run.direction,
-            description,
-            &mappings,
-            now,
-            self.position.let_go.clone(),
-        );
-        context.is_wary = self.run.is_wary;
-        context.is_described = self.run.started_at.is_none_or(|started_at| fetched_at >= started_at);
-        Ok((tx, context))
-    }
-
-    async fn describe_anew(&self, entity: Entity) -> Result<EntityDescription, StepError> {
-        let description = self.call(|crm| async move { crm.connector.describe(&crm.session, entity).await }).await?;
-        let mut tx = self.begin().await?;
-        let value = serde_json::to_value(&description).map_err(StoreError::from)?;
-        setup::store_description(&mut tx, self.connection.id, entity, value).await?;
-        let seen: Vec<String> = description.fields.iter().map(|field| field.name.clone()).collect();
-        setup::suspend_unseen_mappings(&mut tx, self.connection.id, entity, &seen).await?;
-        tx.commit().await?;
-        Ok(description)
     }
 
     /// Carries a batch out and commits the step.

@@ -35,6 +35,8 @@ pub struct CrmClient {
     pub client_secret: SecretString,
     /// Login host of production, or of the simulator, without a final slash.
     pub login_url: String,
+    /// Host of the API and its token endpoint, without a final slash; `None` where that is the login host.
+    pub api_url: Option<String>,
 }
 
 /// The way to the connected CRMs.
@@ -122,6 +124,7 @@ impl CrmAccess {
         Ok(OAuthSettings {
             client_id: client.client_id.clone(),
             client_secret: client.client_secret.clone(),
+            api_url: client.api_url.clone().unwrap_or_else(|| login_url.to_owned()),
             login_url: login_url.to_owned(),
             redirect_url: format!("{}/oauth/callback/{provider}", self.public_url),
         })
@@ -143,7 +146,11 @@ impl CrmAccess {
         Ok(match (environment, domain) {
             (Environment::Simulator, _) | (Environment::Production, None) => client.login_url.clone(),
             (_, Some(domain)) => format!("https://{domain}"),
-            (Environment::Sandbox, None) => "https://test.salesforce.com".to_owned(),
+            (Environment::Sandbox, None) => match provider {
+                Provider::Salesforce => "https://test.salesforce.com".to_owned(),
+                // Its sandboxes are accounts like others.
+                Provider::Hubspot => client.login_url.clone(),
+            },
         })
     }
 
@@ -155,7 +162,7 @@ impl CrmAccess {
         } else {
             tokens
         };
-        self.connection(provider, tokens)
+        self.connection(provider, &login_url, tokens)
     }
 
     /// Opens a connection with a new access token: the CRM did not accept the one in hand.
@@ -172,7 +179,7 @@ impl CrmAccess {
         } else {
             tokens
         };
-        self.connection(provider, tokens)
+        self.connection(provider, &login_url, tokens)
     }
 
     /// The refresh token (else the access token) of a connection, to revoke it.
@@ -181,12 +188,13 @@ impl CrmAccess {
         Ok(tokens.refresh_token.unwrap_or(tokens.access_token).into())
     }
 
-    fn connection(&self, provider: Provider, tokens: Tokens) -> Result<CrmConnection, AccessError> {
+    fn connection(&self, provider: Provider, login_url: &str, tokens: Tokens) -> Result<CrmConnection, AccessError> {
         let connector =
             self.connector(provider).ok_or(AccessError::NotConfigured { setting: client_id_setting(provider) })?;
         let session = Session {
             instance_url: tokens.instance_url,
             access_token: tokens.access_token.into(),
+            client: self.oauth_settings(provider, login_url)?,
             meter: Arc::new(CallMeter::default()),
             pace: None,
         };
@@ -305,7 +313,8 @@ fn associated_data(workspace_id: Uuid) -> String {
     format!("{workspace_id}:oauth_tokens")
 }
 
-const fn client_id_setting(provider: Provider) -> &'static str {
+/// The setting that registers this server at a CRM.
+pub const fn client_id_setting(provider: Provider) -> &'static str {
     match provider {
         Provider::Salesforce => "CROSSTIE_SALESFORCE_CLIENT_ID",
         Provider::Hubspot => "CROSSTIE_HUBSPOT_CLIENT_ID",

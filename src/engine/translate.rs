@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::context::{EntityContext, Field};
@@ -10,7 +11,7 @@ use crate::model::Entity;
 use crate::store::app_rows::AppRow;
 use crate::store::links::{FieldChoice, PUT_BACK, StoredLink};
 use crate::store::{StoreError, WorkspaceTx, links};
-use crate::sync::{FieldBase, FieldState, Record, Value, fit, rounded, same};
+use crate::sync::{FieldBase, FieldState, Record, Value, day_of, fit, is_day_of_instant, rounded, same, start_of_day};
 use crate::transform::{self, Direction, TransformCall, TransformHost};
 
 /// Both sides of one record, as far as they are there.
@@ -24,6 +25,8 @@ pub(crate) struct Pair {
     pub crm: Option<Record>,
     /// When a person last changed the CRM record, epoch milliseconds.
     pub crm_edited_at: Option<i64>,
+    /// When fields in conflict got their values, by CRM field, epoch milliseconds; where the CRM told.
+    pub edit_times: BTreeMap<String, i64>,
 }
 
 /// References of a batch, both ways.
@@ -98,7 +101,8 @@ impl Pair {
         if self.base(field).is_some_and(|base| base.app == app) { None } else { app }
     }
 
-    fn base(&self, field: &Field) -> Option<&FieldBase> {
+    /// Both values at the last agreement.
+    pub(crate) fn base(&self, field: &Field) -> Option<&FieldBase> {
         self.link.as_ref()?.base.get(&field.mapped.app_field)
     }
 }
@@ -225,7 +229,7 @@ pub(crate) fn translate(
                 waiting.extend(edited.map(|crm| (field.mapped.app_field.clone(), crm)));
                 return not_observed(pair, field);
             }
-            let state = field_state(context.now, pair, field, references, |to_app, input| {
+            let state = field_state(context, pair, field, references, |to_app, input| {
                 transformed.answer(position, index, to_app, input)
             });
             state.unwrap_or_else(|| {
@@ -239,7 +243,7 @@ pub(crate) fn translate(
 }
 
 fn field_state(
-    now: i64,
+    context: &EntityContext,
     pair: &Pair,
     field: &Field,
     references: &References,
@@ -247,29 +251,47 @@ fn field_state(
 ) -> Option<FieldState> {
     let base = pair.base(field).cloned();
     let (app, crm) = (pair.app_value(field), pair.crm_value(field));
-    let (crm_as_app, app_as_crm) = match field.references {
-        Some(entity) => (
-            Ok(match (&base, &crm) {
-                (Some(base), Some(crm)) if base.crm == *crm => base.app.clone(),
-                _ => follow(crm.as_ref(), |id| references.to_app.get(&(entity, id.to_owned())).map(Uuid::to_string))?,
-            }),
-            Ok(match (&base, &app) {
-                (Some(base), Some(app)) if base.app == *app => base.crm.clone(),
-                _ => follow(app.as_ref(), |id| references.to_crm.get(&(entity, id.parse().ok()?)).cloned())?,
-            }),
-        ),
-        None => {
-            (to_app_form(field, base.as_ref(), &crm, &transform), to_crm_form(field, base.as_ref(), &app, &transform))
+    let (crm_as_app, app_as_crm) = match (field.references, &field.people) {
+        (Some(entity), _) => partners(
+            (base.as_ref(), app.as_ref(), crm.as_ref()),
+            |id| references.to_app.get(&(entity, id.to_owned())).map(Uuid::to_string),
+            |id| references.to_crm.get(&(entity, id.parse().ok()?)).cloned(),
+        )?,
+        (None, Some(people)) => partners(
+            (base.as_ref(), app.as_ref(), crm.as_ref()),
+            |id| people.address(id),
+            |address| people.id(address),
+        )?,
+        (None, None) => {
+            let (zone, base, forms) = (context.zone, base.as_ref(), &transform);
+            (to_app_form(field, zone, base, &crm, forms), to_crm_form(field, zone, base, &app, forms))
         }
     };
     let app_changed_at =
         pair.app.as_ref().map(|row| row.changed_at.get(&field.mapped.app_field).copied().unwrap_or(row.created_at));
     let decided = pair.choice(field).is_some();
     let base = decided_base(pair, field, base, &app, &crm, &crm_as_app, &app_as_crm);
-    let crm_changed_at = pair.crm_edited_at;
+    let crm_changed_at = pair.edit_times.get(&field.mapped.crm_field).copied().or(pair.crm_edited_at);
     let late = pair.link.as_ref().and_then(|link| link.late.get(&field.mapped.app_field));
-    let late = late.filter(|late| late.until > now).map(|late| late.value.clone());
+    let late = late.filter(|late| late.until > context.now).map(|late| late.value.clone());
     Some(FieldState { base, app, crm, crm_as_app, app_as_crm, app_changed_at, crm_changed_at, decided, late })
+}
+
+/// What each side of a reference is on the other one; `None` where either has no partner yet.
+fn partners(
+    (base, app, crm): (Option<&FieldBase>, Option<&Value>, Option<&Value>),
+    to_app: impl Fn(&str) -> Option<String>,
+    to_crm: impl Fn(&str) -> Option<String>,
+) -> Option<(Result<Value, String>, Result<Value, String>)> {
+    let crm_as_app = match (base, crm) {
+        (Some(base), Some(crm)) if base.crm == *crm => base.app.clone(),
+        _ => follow(crm, to_app)?,
+    };
+    let app_as_crm = match (base, app) {
+        (Some(base), Some(app)) if base.app == *app => base.crm.clone(),
+        _ => follow(app, to_crm)?,
+    };
+    Some((Ok(crm_as_app), Ok(app_as_crm)))
 }
 
 /// The id on the other side; outer `None` where it has no partner yet.
@@ -282,6 +304,7 @@ fn follow(id: Option<&Value>, partner: impl Fn(&str) -> Option<String>) -> Optio
 
 fn to_app_form(
     field: &Field,
+    zone: Tz,
     base: Option<&FieldBase>,
     crm: &Option<Value>,
     transform: impl Fn(bool, &Value) -> Result<Value, String>,
@@ -291,11 +314,14 @@ fn to_app_form(
         return Ok(base.app.clone());
     }
     let value = if field.transform.is_some() && crm.is_some() { transform(true, crm)? } else { crm.clone() };
-    fit(field.mapped.app_kind, field.value_map.to_app(&value))
+    let value = field.value_map.to_app(&value);
+    let value = if is_day(field) { day_of(value, zone) } else { value };
+    fit(field.mapped.app_kind, value)
 }
 
 fn to_crm_form(
     field: &Field,
+    zone: Tz,
     base: Option<&FieldBase>,
     app: &Option<Value>,
     transform: impl Fn(bool, &Value) -> Result<Value, String>,
@@ -306,10 +332,15 @@ fn to_crm_form(
     }
     let value = field.value_map.to_crm(app);
     let value = if field.transform.is_some() && value.is_some() { transform(false, &value)? } else { value };
+    let value = if is_day(field) { start_of_day(value, zone) } else { value };
     Ok(match field.mapped.crm_decimals {
         Some(decimals) => rounded(value, decimals),
         None => value,
     })
+}
+
+fn is_day(field: &Field) -> bool {
+    is_day_of_instant(field.mapped.app_kind, field.mapped.crm_kind)
 }
 
 /// The value that a transform is needed for: `None` where the side is not observed, empty, or as last agreed.

@@ -8,7 +8,9 @@ use super::integrations::{environments, unsigned};
 use super::run_words::live_run;
 use super::{ServiceError, Services, Viewer, connections, crm_host};
 use crate::connectors::EntityDescription;
+
 use crate::engine::jobs;
+use crate::engine::tokens::client_id_setting;
 use crate::model::{
     Capability, ConflictPolicy, ConnectionStatus, Entity, Environment, Provider, RunState, RunTrigger, SyncDirection,
     SyncFrequency,
@@ -20,7 +22,7 @@ use crate::store::settings::{self, Settings};
 use crate::store::{WorkspaceTx, events, setup};
 use crate::sync::{next_run, same_meaning};
 use crate::view::Moment;
-use crate::view::connect::{AuthorisePage, ChoosePage, ConfigurePage, DonePage, EntityCheck, Pair};
+use crate::view::connect::{AuthorisePage, ChoosePage, ConfigurePage, CrmOffer, DonePage, EntityCheck, Pair};
 use crate::view::connections::EntityPermissions;
 use crate::view::instant::{counted, grouped};
 use crate::view::integrations::Phrase;
@@ -47,15 +49,25 @@ pub struct Choice {
 /// The first step.
 pub async fn choose(services: &Services, viewer: &Viewer) -> Result<ChoosePage, ServiceError> {
     let mut tx = services.begin(viewer).await?;
-    let known = stored_connections::by_provider(&mut tx, Provider::Salesforce).await?;
+    let mut offers = Vec::new();
+    for provider in services.crm.connectors.iter().map(|connector| connector.provider()) {
+        let known = stored_connections::by_provider(&mut tx, provider).await?;
+        let signed_in = known.filter(|known| known.status != ConnectionStatus::Disconnected);
+        let (simulator, real) = environments(services, provider);
+        offers.push(CrmOffer {
+            provider,
+            simulator,
+            real_refused: (!real).then(|| not_registered(provider)),
+            connected_as: signed_in.and_then(|known| known.user_email),
+        });
+    }
     tx.commit().await?;
-    let (simulator, real) = environments(services);
-    let real_refused = (!real).then(|| {
-        "This server is not registered at Salesforce yet: its administrator sets CROSSTIE_SALESFORCE_CLIENT_ID."
-            .to_owned()
-    });
-    let signed_in = known.filter(|known| known.status != ConnectionStatus::Disconnected);
-    Ok(ChoosePage { simulator, real_refused, connected_as: signed_in.and_then(|known| known.user_email) })
+    Ok(ChoosePage { offers })
+}
+
+fn not_registered(provider: Provider) -> String {
+    let setting = client_id_setting(provider);
+    format!("This server is not registered at {} yet: its administrator sets {setting}.", provider.title())
 }
 
 /// The second step. Refuses a My Domain that is none.
@@ -76,7 +88,7 @@ pub async fn authorise(
     let domain = domain.or_else(|| before.and_then(|known| crm_host::my_domain(&known.login_url).ok()));
     let fallback = match &known {
         Some(known) => known.environment,
-        None if environments(services).0 => Environment::Simulator,
+        None if environments(services, provider).0 => Environment::Simulator,
         None => Environment::Production,
     };
     let environment = match &domain {
@@ -88,6 +100,7 @@ pub async fn authorise(
     let login = services.crm.default_login_url(provider, environment, host.as_deref());
     let login = login.map_err(|error| access_refused(provider, error))?;
     Ok(AuthorisePage {
+        provider,
         environment,
         host: login.split_once("://").map_or(login.as_str(), |(_, host)| host).to_owned(),
         domain: host,

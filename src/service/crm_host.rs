@@ -2,6 +2,7 @@
 
 use url::{Host, Url};
 
+use crate::connectors::OAuthSettings;
 use crate::model::Provider;
 
 /// What a Salesforce customer's own address ends with.
@@ -47,15 +48,17 @@ pub(super) fn my_domain(text: &str) -> Result<MyDomain, String> {
     Ok(MyDomain { host: format!("{name}{MY_DOMAIN}"), is_sandbox: name.ends_with(".sandbox") })
 }
 
-/// Whether the org's address that a token answer names may be called: the host of the sign-in itself, or one of the CRM's.
-pub(super) fn may_be_called(provider: Provider, instance_url: &str, login_url: &str) -> bool {
-    let (Ok(instance), Ok(login)) = (Url::parse(instance_url), Url::parse(login_url)) else { return false };
-    if instance.origin() == login.origin() {
+/// Whether the org's address that a token answer names may be called: a host of the settings, or one of the CRM's.
+pub(super) fn may_be_called(provider: Provider, instance_url: &str, settings: &OAuthSettings) -> bool {
+    let Ok(instance) = Url::parse(instance_url) else { return false };
+    let own = [&settings.login_url, &settings.api_url];
+    if own.iter().any(|own| Url::parse(own).is_ok_and(|own| own.origin() == instance.origin())) {
         return true;
     }
     let Some(Host::Domain(host)) = instance.host() else { return false };
     let is_the_crms = match provider {
         Provider::Salesforce => SALESFORCE.iter().any(|suffix| host.ends_with(suffix)),
+        // Every account's API is at the one address of the settings.
         Provider::Hubspot => false,
     };
     instance.scheme() == "https" && instance.port().is_none() && is_the_crms
@@ -111,7 +114,14 @@ mod tests {
 
     #[test]
     fn an_org_lies_at_the_sign_in_host_or_at_the_crm() {
-        let may = |instance, login| may_be_called(Provider::Salesforce, instance, login);
+        let settings = |login: &str, api: &str| OAuthSettings {
+            client_id: String::new(),
+            client_secret: String::new().into(),
+            login_url: login.to_owned(),
+            api_url: api.to_owned(),
+            redirect_url: String::new(),
+        };
+        let may = |instance, login| may_be_called(Provider::Salesforce, instance, &settings(login, login));
         assert!(may("http://127.0.0.1:4801", "http://127.0.0.1:4801"));
         assert!(may("https://kestrel.my.salesforce.com", "https://login.salesforce.com"));
         assert!(!may("http://127.0.0.1:4802", "http://127.0.0.1:4801"));
@@ -119,5 +129,8 @@ mod tests {
         assert!(!may("https://169.254.169.254", "https://login.salesforce.com"));
         assert!(!may("https://evilsalesforce.com", "https://login.salesforce.com"));
         assert!(!may("nonsense", "https://login.salesforce.com"));
+        let hubspot = settings("https://app.hubspot.com", "https://api.hubapi.com");
+        assert!(may_be_called(Provider::Hubspot, "https://api.hubapi.com", &hubspot));
+        assert!(!may_be_called(Provider::Hubspot, "https://api.hubapi.com.evil.example", &hubspot));
     }
 }

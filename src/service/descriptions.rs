@@ -59,6 +59,28 @@ pub(super) async fn at_most(
     }
 }
 
+/// The description with the CRM's people, asked for where they are not known yet.
+pub(super) async fn with_people(
+    services: &Services,
+    workspace_id: Uuid,
+    config_id: Uuid,
+    provider: Provider,
+    description: EntityDescription,
+) -> Result<EntityDescription, ServiceError> {
+    if description.people.is_some() {
+        return Ok(description);
+    }
+    let people =
+        call(
+            services,
+            workspace_id,
+            config_id,
+            provider,
+            |crm| async move { crm.connector.people(&crm.session).await },
+        );
+    Ok(EntityDescription { people: Some(people.await?), ..description })
+}
+
 async fn store(
     services: &Services,
     workspace_id: Uuid,

@@ -281,16 +281,12 @@ pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
-/// Which environments of Salesforce this server can offer: the simulator, and real orgs.
-pub(super) fn environments(services: &Services) -> (bool, bool) {
+/// Which environments of a CRM this server can offer: the simulator, and real orgs.
+pub(super) fn environments(services: &Services, provider: Provider) -> (bool, bool) {
     let has = |simulator: bool| {
         services
             .crm
-            .default_login_url(
-                Provider::Salesforce,
-                if simulator { Environment::Simulator } else { Environment::Production },
-                None,
-            )
+            .default_login_url(provider, if simulator { Environment::Simulator } else { Environment::Production }, None)
             .is_ok()
     };
     (has(true), has(false))

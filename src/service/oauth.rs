@@ -209,7 +209,7 @@ async fn finish_state(
     let verifier = String::from_utf8(verifier.map_err(ServiceError::internal)?).map_err(ServiceError::internal)?;
     let grant = connector.exchange_code(&settings, code, &verifier).await;
     let grant = grant.map_err(|error| crm_refused(provider, error))?;
-    let signed_in = match look_around(connector.as_ref(), &used, &grant).await {
+    let signed_in = match look_around(connector.as_ref(), &used, &settings, &grant).await {
         Ok(seen) => store(services, viewer, &used, &grant, &seen).await,
         Err(problem) => Err(problem),
     };
@@ -227,15 +227,21 @@ struct Seen {
     meter: Arc<CallMeter>,
 }
 
-async fn look_around(connector: &dyn Connector, used: &UsedState, grant: &TokenGrant) -> Result<Seen, ServiceError> {
+async fn look_around(
+    connector: &dyn Connector,
+    used: &UsedState,
+    settings: &OAuthSettings,
+    grant: &TokenGrant,
+) -> Result<Seen, ServiceError> {
     let provider = used.provider;
-    if !crm_host::may_be_called(provider, &grant.instance_url, &used.login_url) {
+    if !crm_host::may_be_called(provider, &grant.instance_url, settings) {
         return Err(crm_refused(provider, ConnectorError::Unreadable { detail: "the org's address".to_owned() }));
     }
     let meter = Arc::new(CallMeter::default());
     let session = Session {
         instance_url: grant.instance_url.clone(),
         access_token: grant.access_token.clone(),
+        client: settings.clone(),
         meter: meter.clone(),
         pace: None,
     };

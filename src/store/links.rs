@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+mod partners;
 mod parts;
 
+pub use partners::{count_open, crm_ids_of, record_ids_of};
 pub use parts::{FieldChoice, Guarded, LateWrite, LinkFailure, PUT_BACK};
 
 use super::{StoreError, WorkspaceTx};
@@ -294,64 +296,6 @@ pub async fn write(
     tx.end_inserts().await
 }
 
-/// CRM id of each of these app records, where an open link pairs them.
-pub async fn crm_ids_of(
-    tx: &mut WorkspaceTx,
-    config_id: Uuid,
-    entity: Entity,
-    record_ids: &[Uuid],
-) -> Result<BTreeMap<Uuid, String>, StoreError> {
-    let workspace_id = tx.workspace_id();
-    let rows = sqlx::query!(
-        r#"SELECT record_id AS "record_id!", crm_record_id AS "crm_record_id!" FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND record_id = ANY ($4)
-           AND state IN ('linked', 'out_of_scope') AND crm_record_id IS NOT NULL"#,
-        workspace_id,
-        config_id,
-        entity.as_str(),
-        record_ids
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.record_id, row.crm_record_id)).collect())
-}
-
-/// App record of each of these CRM records, where an open link pairs them.
-pub async fn record_ids_of(
-    tx: &mut WorkspaceTx,
-    config_id: Uuid,
-    entity: Entity,
-    crm_ids: &[String],
-) -> Result<BTreeMap<String, Uuid>, StoreError> {
-    let workspace_id = tx.workspace_id();
-    let rows = sqlx::query!(
-        r#"SELECT record_id AS "record_id!", crm_record_id AS "crm_record_id!" FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND crm_record_id = ANY ($4)
-           AND state IN ('linked', 'out_of_scope') AND record_id IS NOT NULL"#,
-        workspace_id,
-        config_id,
-        entity.as_str(),
-        crm_ids
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.crm_record_id, row.record_id)).collect())
-}
-
-/// Number of open links.
-pub async fn count_open(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity) -> Result<i64, StoreError> {
-    let workspace_id = tx.workspace_id();
-    Ok(sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM crm_record_links
-         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND is_open"#,
-        workspace_id,
-        config_id,
-        entity.as_str()
-    )
-    .fetch_one(tx.connection())
-    .await?)
-}
-
 /// Links whose records wait for a delete on a side, oldest first: those held by a run, or those that nobody holds.
 pub async fn pending_deletes(
     tx: &mut WorkspaceTx,
@@ -437,6 +381,33 @@ pub async fn not_shown_since(
         config_id,
         entity.as_str(),
         since,
+        most
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(LinkRow::read).collect()
+}
+
+/// Links of records that are there on both sides behind a CRM id, in the order of those ids.
+pub async fn linked_behind(
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    entity: Entity,
+    crm_record_id: &str,
+    most: i64,
+) -> Result<Vec<StoredLink>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let rows = sqlx::query_as!(
+        LinkRow,
+        r#"SELECT id, record_id, crm_record_id, state, base AS "base: _", seen AS "seen: _", crm_modified_at,
+                crm_edited_at, failure, due, decision, pending_delete, deleted_by_engine, held_fields, late, guarded
+         FROM crm_record_links
+         WHERE workspace_id = $1 AND config_id = $2 AND entity_type = $3 AND state = 'linked' AND record_id IS NOT NULL
+           AND pending_delete IS NULL AND crm_record_id > $4 ORDER BY crm_record_id LIMIT $5"#,
+        workspace_id,
+        config_id,
+        entity.as_str(),
+        crm_record_id,
         most
     )
     .fetch_all(tx.connection())

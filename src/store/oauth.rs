@@ -332,15 +332,17 @@ pub async fn add_default_mappings(tx: &mut WorkspaceTx, config_id: Uuid, provide
             serde_json::json!({
                 "entity_type": entity, "crm_field": mapping.crm_field, "app_field": mapping.app_field,
                 "sync_direction": mapping.direction, "transform_function": mapping.transform,
+                "value_map": mapping.value_pairs(),
             })
         })
         .collect();
     sqlx::query!(
         "INSERT INTO crm_field_mappings (workspace_id, config_id, entity_type, crm_field, app_field, sync_direction,
-           transform_function, created_at, updated_at)
-         SELECT $1, $2, m.entity_type, m.crm_field, m.app_field, m.sync_direction, m.transform_function, $4, $4
+           transform_function, value_map, created_at, updated_at)
+         SELECT $1, $2, m.entity_type, m.crm_field, m.app_field, m.sync_direction, m.transform_function,
+           nullif(m.value_map, 'null'), $4, $4
          FROM jsonb_to_recordset($3) AS m (entity_type text, crm_field text, app_field text, sync_direction text,
-           transform_function text)",
+           transform_function text, value_map jsonb)",
         workspace_id,
         config_id,
         serde_json::Value::Array(rows),

@@ -4,6 +4,7 @@
 //! arguments always give the same answer, and nothing that either side holds is forgotten by a decision.
 
 mod backoff;
+mod day;
 mod default_mappings;
 mod delete;
 mod filter;
@@ -13,12 +14,14 @@ mod matching;
 mod merge;
 mod merge_types;
 mod normalise;
+mod people;
 mod policy;
 mod schedule;
 mod sweep;
 mod value;
 
 pub use backoff::backoff_ms;
+pub use day::{day_of, is_day_of_instant, start_of_day};
 pub use default_mappings::{DefaultMapping, default_mappings};
 pub use delete::{DeleteDecision, decide_delete, guard_holds};
 pub(crate) use filter::is_current_user;
@@ -34,6 +37,7 @@ pub use merge_types::{
     Assignment, CrmWriteBase, Decision, FieldBase, FieldConflict, FieldFailure, FieldState, MergeContext, Note, Rule,
 };
 pub use normalise::{normalise, rounded, same, same_meaning};
+pub use people::{People, Person};
 pub use schedule::{next_run, next_runs, validate_schedule};
 pub use sweep::{SWEEP_RECORDS, is_sweeping, sweep_holds};
 pub use value::{Record, Value};

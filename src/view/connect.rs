@@ -5,17 +5,27 @@ use serde::{Deserialize, Serialize};
 use super::Moment;
 use super::connections::{Config, EntityPermissions};
 use super::integrations::{LiveRun, Phrase};
-use crate::model::{Entity, Environment};
+use crate::model::{Entity, Environment, Provider};
 
 /// What the first step offers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChoosePage {
+    /// The CRMs.
+    pub offers: Vec<CrmOffer>,
+}
+
+/// A CRM that can be connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrmOffer {
+    /// Which CRM.
+    pub provider: Provider,
     /// The built-in simulator can be connected.
     pub simulator: bool,
     /// Why no real org can be connected; nothing where it can.
     pub real_refused: Option<String>,
-    /// A connection to Salesforce is signed in already, as this user.
+    /// A connection is signed in already, as this user.
     pub connected_as: Option<String>,
 }
 
@@ -23,6 +33,8 @@ pub struct ChoosePage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorisePage {
+    /// Which CRM.
+    pub provider: Provider,
     /// Which of the CRM's worlds.
     pub environment: Environment,
     /// Host that the person signs in at.

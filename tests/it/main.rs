@@ -3,6 +3,7 @@
 mod api;
 mod authz;
 mod boot;
+mod conformance;
 mod helpers;
 mod migrations;
 mod screens;

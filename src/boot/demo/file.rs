@@ -45,6 +45,9 @@ pub struct DemoPerson {
 pub struct Simulators {
     /// Salesforce.
     pub salesforce: String,
+    /// HubSpot; a demo of an older version had none.
+    #[serde(default)]
+    pub hubspot: String,
 }
 
 impl DemoFile {

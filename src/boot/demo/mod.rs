@@ -24,6 +24,7 @@ use crate::security::{Rng, Vault, tokens as random};
 use crate::service::administration::{self, PersonToAdd};
 use crate::service::{DemoSettings, Services};
 use crate::simulator::SimulatorOptions;
+use crate::simulator::hubspot::HubspotSimulator;
 use crate::simulator::salesforce::SalesforceSimulator;
 
 pub use file::DemoFile;
@@ -31,6 +32,7 @@ use file::{DemoPerson, Simulators};
 
 const WORKSPACE: &str = "Kestrel Metrology";
 const SALESFORCE_PORT: u16 = 4801;
+const HUBSPOT_PORT: u16 = 4802;
 const CLIENT_ID: &str = "crosstie-demo";
 const CLIENT_SECRET: &str = "crosstie-demo-secret";
 
@@ -96,6 +98,8 @@ pub async fn bind(last: Option<u16>, wanted: u16) -> anyhow::Result<TcpListener>
 pub struct RunningSimulators {
     /// Address of the Salesforce simulator.
     pub salesforce: String,
+    /// Address of the HubSpot simulator.
+    pub hubspot: String,
 }
 
 impl RunningSimulators {
@@ -108,27 +112,41 @@ impl RunningSimulators {
     ) -> anyhow::Result<Self> {
         let state_dir = data_dir.join("simulators");
         std::fs::create_dir_all(&state_dir).with_context(|| format!("{} cannot be made", state_dir.display()))?;
-        let listener = bind(last.and_then(|last| port_of(&last.simulators.salesforce)), SALESFORCE_PORT).await?;
-        let address = listener.local_addr()?;
+        let port = |address: fn(&Simulators) -> &str| last.and_then(|last| port_of(address(&last.simulators)));
+        let salesforce = bind(port(|simulators| &simulators.salesforce), SALESFORCE_PORT).await?;
+        let hubspot = bind(port(|simulators| &simulators.hubspot), HUBSPOT_PORT).await?;
+        let addresses = (salesforce.local_addr()?, hubspot.local_addr()?);
         let options = SimulatorOptions { state_dir: Some(state_dir), ..SIMULATOR };
-        let simulator = SalesforceSimulator::open(&options, Arc::new(move || clock.now().timestamp_millis()))?;
-        tokio::spawn(async move {
-            if let Err(error) = simulator.serve(listener, stopping.cancelled_owned()).await {
-                tracing::error!(error = %error, "the Salesforce simulator ended");
-            }
-        });
-        Ok(RunningSimulators { salesforce: format!("http://{address}") })
+        let now: crate::simulator::Clock = Arc::new(move || clock.now().timestamp_millis());
+        let org = SalesforceSimulator::open(&options, Arc::clone(&now))?;
+        let account = HubspotSimulator::open(&options, now)?;
+        let stopped = stopping.clone().cancelled_owned();
+        tokio::spawn(async move { say_how_it_ended("Salesforce", org.serve(salesforce, stopped).await) });
+        let stopped = stopping.cancelled_owned();
+        tokio::spawn(async move { say_how_it_ended("HubSpot", account.serve(hubspot, stopped).await) });
+        Ok(RunningSimulators {
+            salesforce: format!("http://{}", addresses.0),
+            hubspot: format!("http://{}", addresses.1),
+        })
     }
 
     /// The OAuth clients that are registered at them.
     pub fn clients(&self) -> Vec<CrmClient> {
-        vec![CrmClient {
-            provider: Provider::Salesforce,
+        let client = |provider, address: &str| CrmClient {
+            provider,
             simulator: true,
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.into(),
-            login_url: self.salesforce.clone(),
-        }]
+            login_url: address.to_owned(),
+            api_url: None,
+        };
+        vec![client(Provider::Salesforce, &self.salesforce), client(Provider::Hubspot, &self.hubspot)]
+    }
+}
+
+fn say_how_it_ended(crm: &str, served: std::io::Result<()>) {
+    if let Err(error) = served {
+        tracing::error!(error = %error, crm, "a simulator ended");
     }
 }
 
@@ -156,7 +174,11 @@ pub async fn prepare(
     let (admin, ..) = PEOPLE[0];
     let key = administration::create_api_key(services, workspace_id, admin, "Demo", Some(token)).await?;
     records::fill(services, workspace_id, SIMULATOR.seed).await?;
-    tokens::move_simulated(&services.crm, workspace_id, Provider::Salesforce, &simulators.salesforce).await?;
+    for (provider, address) in
+        [(Provider::Salesforce, &simulators.salesforce), (Provider::Hubspot, &simulators.hubspot)]
+    {
+        tokens::move_simulated(&services.crm, workspace_id, provider, address).await?;
+    }
     Ok(PreparedDemo { workspace_id, api_key: key.token })
 }
 
@@ -187,7 +209,7 @@ pub fn announce(
         api_key: demo.api_key,
         workspace_id: demo.workspace_id,
         users: PEOPLE.map(person).into(),
-        simulators: Simulators { salesforce: simulators.salesforce.clone() },
+        simulators: Simulators { salesforce: simulators.salesforce.clone(), hubspot: simulators.hubspot.clone() },
     };
     file.write(data_dir)
 }

@@ -57,6 +57,7 @@ pub(super) fn entity_description(entity: Entity, described: Described) -> Entity
         createable: described.createable,
         updateable: described.updateable,
         deletable: described.deletable,
+        people: None,
         fields: described.fields.into_iter().filter_map(field).collect(),
     }
 }
@@ -75,6 +76,7 @@ fn field(field: DescribedField) -> Option<FieldDescription> {
         max_length: (has_length && field.length > 0).then_some(field.length),
         options: field.picklist_values.into_iter().filter(|value| value.active).map(|value| value.value).collect(),
         restricted: field.restricted_picklist,
+        person: field.reference_to.iter().any(|object| object == "User"),
         references: field.reference_to.iter().find_map(|object| referenced(object)),
         external_id: field.external_id && field.unique,
         filterable: field.filterable,

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::{Entity, Provider};
+use crate::sync::Person;
 use api::Api;
 
 /// Field that makes creates safe to repeat, where an admin has added it (unique external id, text).
@@ -39,7 +40,7 @@ const BATCH: usize = 200;
 const IDS_PER_QUERY: usize = 500;
 
 /// Endpoints of the web-server flow (dossier 1.1).
-const OAUTH: OAuthPaths = OAuthPaths { authorize: "/services/oauth2/authorize", token: "/services/oauth2/token" };
+const OAUTH: OAuthPaths<'_> = OAuthPaths { authorize: "/services/oauth2/authorize", token: "/services/oauth2/token" };
 
 /// The least that a sync needs (dossier 1.4, "Scopes").
 const SCOPES: [&str; 2] = ["api", "refresh_token"];
@@ -127,6 +128,17 @@ impl Connector for SalesforceConnector {
         Ok(describe::entity_description(entity, described))
     }
 
+    async fn people(&self, session: &Session) -> Result<Vec<Person>, ConnectorError> {
+        let users = "SELECT Id, Email, IsActive FROM User WHERE Email != null ORDER BY Id";
+        let users = self.api(session).query_all_pages(users, false).await?;
+        let text = |record: &CrmRecord, name: &str| record.fields.get(name).cloned().flatten();
+        let person = |record: CrmRecord| {
+            let active = text(&record, "IsActive").as_deref() == Some("true");
+            Some(Person { email: text(&record, "Email")?, active, id: record.id })
+        };
+        Ok(users.into_iter().filter_map(person).collect())
+    }
+
     async fn deleted(
         &self,
         session: &Session,
@@ -145,7 +157,8 @@ impl Connector for SalesforceConnector {
         let earliest = records::instant_ms(&answer.earliest_date_available).unwrap_or(i64::MIN);
         let covered =
             records::instant_ms(&answer.latest_date_covered).ok_or_else(|| unreadable("latestDateCovered"))?;
-        let deleted = answer.deleted_records.into_iter().map(|record| DeletedRecord {
+        let asked_for = answer.deleted_records.into_iter().filter(|_| since.is_some());
+        let deleted = asked_for.map(|record| DeletedRecord {
             deleted_at: records::instant_ms(&record.deleted_date).unwrap_or(covered),
             id: record.id,
         });
@@ -226,6 +239,10 @@ impl Connector for SalesforceConnector {
         ids: &[String],
     ) -> Result<Vec<WriteOutcome>, ConnectorError> {
         write::delete(&self.api(session), ids).await
+    }
+
+    fn keeps_history(&self) -> bool {
+        false
     }
 
     async fn edit_times(

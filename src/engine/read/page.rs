@@ -14,6 +14,7 @@ use super::{Reading, merge_page, pair_up};
 use crate::connectors::CrmRecord;
 use crate::engine::batch::Batch;
 use crate::engine::context::EntityContext;
+use crate::engine::edit_times::{self, EditTimes};
 use crate::engine::position::Position;
 use crate::engine::run::{Step, StepError};
 use crate::engine::translate::Transformed;
@@ -32,6 +33,7 @@ pub(super) struct Page {
 pub(super) struct Part {
     records: Vec<CrmRecord>,
     transformed: Transformed,
+    times: EditTimes,
     are_strangers: bool,
 }
 
@@ -111,14 +113,16 @@ impl Part {
         records: Vec<CrmRecord>,
         ahead: Transformed,
     ) -> Result<Self, StepError> {
-        if !context.has_transforms() {
-            return Ok(Part { records, transformed: ahead, are_strangers: false });
+        let asks_times = edit_times::are_told(step, context)?;
+        if !context.has_transforms() && !asks_times {
+            return Ok(Part { records, transformed: ahead, times: EditTimes::default(), are_strangers: false });
         }
         let mut tx = step.begin().await?;
         let pairs = pair_up(&mut tx, step, context, &records, Reading::Glance).await?;
         tx.commit().await?;
+        let times = if asks_times { edit_times::ask(step, context, &pairs).await? } else { EditTimes::default() };
         let transformed = Transformed::run(&step.engine.transforms, context, &pairs, ahead).await;
-        Ok(Part { records, transformed, are_strangers: pairs.iter().all(|pair| pair.link.is_none()) })
+        Ok(Part { records, transformed, times, are_strangers: pairs.iter().all(|pair| pair.link.is_none()) })
     }
 
     /// Stores a part that is not its page's last. The position stays: where only some parts are stored the page is read
@@ -150,7 +154,7 @@ impl Part {
         log_id: Option<Uuid>,
         turn: oneshot::Receiver<i64>,
     ) -> Result<(i64, Batch<'a>), StepError> {
-        let mut batch = merge_page(step, tx, context, self.records, &self.transformed).await?;
+        let mut batch = merge_page(step, tx, context, self.records, (&self.transformed, &self.times)).await?;
         batch.write(tx, &step.run).await?;
         if let Some(log_id) = log_id {
             batch.write_journal(tx, &step.run, LogDirection::Pull, log_id).await?;

@@ -14,6 +14,9 @@ const COMPARE_EVERY: TimeDelta = TimeDelta::days(7);
 /// A list of deletions that is too long for every run is read to its end after this time.
 const LIST_DELETIONS_EVERY: TimeDelta = TimeDelta::hours(1);
 
+/// References that move no stamp are asked for with the second look that is taken this seldom.
+const ASK_REFERENCES_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
 /// What a run reads of an entity.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Window {
@@ -23,6 +26,8 @@ pub(super) struct Window {
     pub(super) deletions: DeletionQuery,
     /// Second looks that this window takes, and when: by their distance in seconds, epoch milliseconds.
     pub(super) looks_back: BTreeMap<String, i64>,
+    /// References that move no stamp are to be asked for.
+    pub(super) asks_references: bool,
 }
 
 /// What a run wants of the window.
@@ -59,6 +64,7 @@ pub(super) fn open(wish: &Wish<'_>, cursor: Option<&Cursor>, look_backs: &[LookB
             since: start,
             thorough: is_old(cursor.and_then(|cursor| cursor.deletions_read_at), LIST_DELETIONS_EVERY),
         },
+        asks_references: due.iter().any(|look| look.every >= ASK_REFERENCES_EVERY),
         looks_back: due.iter().map(|look| (distance(look), now_ms)).collect(),
     }
 }

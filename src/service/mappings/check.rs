@@ -88,6 +88,15 @@ fn sides(provider: Provider, mapping: &MappingRow, app: &AppSide, crm: &FieldDes
     if mapping.direction.pushes() && is_read_only(crm) {
         found.add("syncDirection", format!("{} Choose pull.", read_only_reason(provider, crm)));
     }
+    if crm.pairs_people(app.kind) {
+        if mapping.transform.is_some() || mapping.value_map.is_some() {
+            found.add(
+                "transformFunction",
+                "People are paired by their e-mail addresses. Leave the transform and the pairs empty.".to_owned(),
+            );
+        }
+        return;
+    }
     if app.references.is_some() || crm.references.is_some() || crm.kind == FieldKind::Reference {
         references(title, mapping, app, crm, found);
         return;
@@ -248,6 +257,7 @@ mod tests {
             options: Vec::new(),
             restricted: false,
             references: None,
+            person: false,
             external_id: false,
             filterable: true,
         }
@@ -260,10 +270,17 @@ mod tests {
             crm("Flag__c", FieldKind::Boolean),
             FieldDescription { createable: false, updateable: false, ..crm("Formula__c", FieldKind::Number) },
             FieldDescription { references: Some(Entity::Account), ..crm("AccountId", FieldKind::Reference) },
-            crm("OwnerId", FieldKind::Reference),
+            FieldDescription { person: true, ..crm("OwnerId", FieldKind::Reference) },
             FieldDescription { options: vec!["Hot".to_owned()], restricted: true, ..crm("Rating", FieldKind::Choice) },
         ];
-        EntityDescription { entity: Entity::Contact, fields, createable: true, updateable: true, deletable: true }
+        EntityDescription {
+            entity: Entity::Contact,
+            fields,
+            createable: true,
+            updateable: true,
+            deletable: true,
+            people: None,
+        }
     }
 
     fn mapping(app_field: &str, crm_field: &str, direction: FieldDirection) -> MappingRow {
@@ -286,7 +303,7 @@ mod tests {
     #[test]
     fn fields_types_and_directions() {
         use FieldDirection::{Bidirectional, None as Nothing, Pull, Push};
-        let cases: [(&str, &str, FieldDirection, &[&str]); 18] = [
+        let cases: [(&str, &str, FieldDirection, &[&str]); 19] = [
             ("first_name", "Name", Bidirectional, &[]),
             ("custom.nick_1", "Name", Bidirectional, &[]),
             ("nick", "Name", Bidirectional, &["appField"]),
@@ -304,6 +321,7 @@ mod tests {
             ("account_id", "AccountId", Bidirectional, &[]),
             ("account_id", "OwnerId", Bidirectional, &["crmField"]),
             ("title", "OwnerId", Pull, &[]),
+            ("email", "OwnerId", Bidirectional, &[]),
             ("title", "OwnerId", Push, &["crmField"]),
         ];
         for (app, crm, direction, expected) in cases {
@@ -321,6 +339,8 @@ mod tests {
             ..mapping("account_id", "AccountId", FieldDirection::Pull)
         };
         assert_eq!(members(&followed), ["transformFunction"]);
+        let person = MappingRow { crm_field: "OwnerId".to_owned(), app_field: "email".to_owned(), ..followed };
+        assert_eq!(members(&person), ["transformFunction"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::preview::{evaluate, records};
+use super::preview::{evaluate, records, with_people};
 use super::screen::{config_of, shortened};
 use super::{
     DESCRIPTION_AGE, DraftMapping, MappingPatch, NewMapping, check, connection, create_with_rule, remove, undo,
@@ -125,6 +125,7 @@ pub async fn try_out(
         return Err(ServiceError::invalid_fields(problems));
     }
     let drafts = [draft];
+    let description = with_people(services, viewer, &connection, description, &drafts).await?;
     let records = records(services, viewer, &connection, &description, &drafts, None).await?;
     let samples = evaluate(services, viewer, config_id, &description, &drafts, &records).await?;
     let names = records.iter().map(|record| record.app.as_ref().map_or_else(String::new, |row| name_of(entity, row)));

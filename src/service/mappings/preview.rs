@@ -11,7 +11,7 @@ use crate::service::{ServiceError, Services, Viewer, descriptions};
 use crate::store::app_rows::{self, AppRow};
 use crate::store::setup::ConnectionSetup;
 use crate::store::{links, mappings};
-use crate::sync::{Record, Value, ValueMap, fit};
+use crate::sync::{People, Record, Value, ValueMap, fit};
 use crate::transform::{Direction, TransformCall};
 use crate::view::mappings::{Preview, Sample, SampleError};
 
@@ -76,9 +76,30 @@ pub async fn preview(
         // What is published and no longer shown rests; it is no reason to refuse.
         refuse_unknown(entity, &description, &drafts)?;
     }
+    let description = with_people(services, viewer, &connection, description, &drafts).await?;
     let records = records(services, viewer, &connection, &description, &drafts, record_id).await?;
     let samples = evaluate(services, viewer, config_id, &description, &drafts, &records).await?;
     Ok(Preview { samples, unmapped_required: unmapped_required(&description, &drafts) })
+}
+
+/// The description with the people that `drafts` name, where they name some.
+pub(super) async fn with_people(
+    services: &Services,
+    viewer: &Viewer,
+    connection: &ConnectionSetup,
+    description: EntityDescription,
+    drafts: &[DraftMapping],
+) -> Result<EntityDescription, ServiceError> {
+    if !drafts.iter().any(|draft| pairs_people(&description, draft)) {
+        return Ok(description);
+    }
+    let ConnectionSetup { id, provider, .. } = *connection;
+    descriptions::with_people(services, viewer.workspace_id, id, provider, description).await
+}
+
+fn pairs_people(description: &EntityDescription, draft: &DraftMapping) -> bool {
+    let side = check::app_side(description.entity, &draft.app_field);
+    side.zip(description.field(&draft.crm_field)).is_some_and(|(side, crm)| crm.pairs_people(side.kind))
 }
 
 fn refuse_unknown(
@@ -192,6 +213,7 @@ pub(super) async fn evaluate(
 ) -> Result<Vec<Sample>, ServiceError> {
     let entity = description.entity;
     let partners = partners(services, viewer, config_id, description, drafts, records).await?;
+    let people = People::new(description.people.as_deref().unwrap_or_default());
     let transformed = transformed(services, drafts, records).await;
     let mut samples = Vec::with_capacity(records.len());
     for (place, record) in records.iter().enumerate() {
@@ -204,6 +226,7 @@ pub(super) async fn evaluate(
         };
         for (index, draft) in drafts.iter().enumerate() {
             let side = check::app_side(entity, &draft.app_field);
+            let names_people = pairs_people(description, draft);
             let crm_value = record.crm.get(&draft.crm_field).cloned();
             let app_value = record.app.as_ref().map(|row| row.fields.get(&draft.app_field).cloned().flatten());
             if let Some(value) = &crm_value {
@@ -217,6 +240,7 @@ pub(super) async fn evaluate(
                 let kind = side.as_ref().map_or(FieldKind::Text, |side| side.kind);
                 let outcome = match side.as_ref().and_then(|side| side.references) {
                     Some(_) => partners.to_app(&value),
+                    None if names_people => person(&value, |id| people.address(id)),
                     None => {
                         transformed.answer(place, index, true, value).and_then(|value| fit(kind, map.to_app(&value)))
                     }
@@ -226,6 +250,7 @@ pub(super) async fn evaluate(
             if let Some(value) = app_value.filter(|_| draft.direction.pushes()) {
                 let outcome = match side.as_ref().and_then(|side| side.references) {
                     Some(_) => partners.to_crm(&value),
+                    None if names_people => person(&value, |address| people.id(address)),
                     None => transformed.answer(place, index, false, value),
                 };
                 let outcome = outcome.and_then(|value| within_length(description, draft, value));
@@ -235,6 +260,13 @@ pub(super) async fn evaluate(
         samples.push(sample);
     }
     Ok(samples)
+}
+
+fn person(value: &Value, partner: impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+    let Some(name) = value else { return Ok(None) };
+    partner(name)
+        .map(Some)
+        .ok_or_else(|| "nobody on the other side has this e-mail address; it waits for that".to_owned())
 }
 
 fn note(

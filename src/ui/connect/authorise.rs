@@ -6,6 +6,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::problem::ProblemPage;
 use super::server::{BeginSignIn, load_authorise};
+use super::words::{self, Permission};
 use super::{Refused, Step, StepHead, use_provider};
 use crate::model::{Capability, Environment, Provider};
 use crate::ui::components::{
@@ -15,21 +16,6 @@ use crate::ui::use_reason;
 use crate::view::Problem;
 use crate::view::connect::AuthorisePage as Page;
 use crate::view::integrations::Phrase;
-
-const PERMISSIONS: [(&str, &str, &str, &str); 2] = [
-    (
-        "Read and write records",
-        "api",
-        "Reads accounts, contacts and opportunities that changed, writes the fields you map, and asks who is connected.",
-        "Nothing works without it.",
-    ),
-    (
-        "Stay signed in",
-        "refresh_token",
-        "Lets runs go on by themselves without asking you to sign in each time.",
-        "Every run would need a person.",
-    ),
-];
 
 /// The step, or the page that says why it did not work.
 #[component]
@@ -50,8 +36,8 @@ pub fn AuthorisePage() -> impl IntoView {
         move || asked.get(),
         |(provider, environment, domain)| async move {
             match provider {
-                Some(Provider::Salesforce) => load_authorise(Provider::Salesforce, environment, domain).await,
-                _ => Err(Problem::not_found()),
+                Some(provider) => load_authorise(provider, environment, domain).await,
+                None => Err(Problem::not_found()),
             }
         },
     );
@@ -75,14 +61,17 @@ pub fn AuthorisePage() -> impl IntoView {
 fn Ask(page: Page) -> impl IntoView {
     let reason = use_reason(Capability::ManageConnections);
     let action = ServerAction::<BeginSignIn>::new();
+    let provider = page.provider;
+    let (crm, words) = (provider.title(), words::of(provider));
     let sentence = vec![
-        Phrase::plain("Salesforce will ask you for "),
-        Phrase::strong("two permissions"),
+        Phrase::plain(format!("{crm} will ask you for ")),
+        Phrase::strong(words.permission_count),
         Phrase::plain(". You sign in there, not here: Crosstie never sees your password."),
     ];
-    let permissions = PERMISSIONS
+    let permissions = words
+        .permissions
         .iter()
-        .map(|(name, scope, used, without)| {
+        .map(|Permission { name, scope, used, without }| {
             view! {
                 <tr>
                     <td class="lead">
@@ -104,10 +93,10 @@ fn Ask(page: Page) -> impl IntoView {
     };
     view! {
         <StepHead
-            title="Authorise Crosstie in Salesforce"
+            title=format!("Authorise Crosstie in {crm}")
             sentence=sentence
             step=Step::Authorise
-            provider=Provider::Salesforce
+            provider=provider
             environment=page.environment
         />
         <div class="max-w-[920px]">
@@ -126,7 +115,7 @@ fn Ask(page: Page) -> impl IntoView {
                 <Notice tone=Tone::Off>
                     <b class="medium">"Not asked for: "</b>
                     <span class="muted">
-                        "reports, e-mail, Chatter, set-up and administration. If Salesforce lists any of these, press Deny and tell us."
+                        {format!("{}. If {crm} lists any of these, press Deny and tell us.", words.not_asked)}
                     </span>
                 </Notice>
             </div>
@@ -150,9 +139,9 @@ fn Ask(page: Page) -> impl IntoView {
             </Section>
         </div>
         <form method="post" action=BeginSignIn::url() class="actionbar">
-            <SignInFields environment=page.environment domain=page.domain />
+            <SignInFields provider=provider environment=page.environment domain=page.domain />
             <Button kind=ButtonKind::Primary disabled=reason>
-                "Continue to Salesforce"
+                {format!("Continue to {crm}")}
                 <Icon name=IconName::Out />
             </Button>
             <LinkButton href="/connect">"Back"</LinkButton>
@@ -163,6 +152,8 @@ fn Ask(page: Page) -> impl IntoView {
 /// What a form that begins a sign-in carries.
 #[component]
 pub(super) fn SignInFields(
+    /// Which CRM.
+    provider: Provider,
     /// Which of the CRM's worlds.
     environment: Environment,
     /// The customer's own address.
@@ -170,7 +161,7 @@ pub(super) fn SignInFields(
     domain: Option<String>,
 ) -> impl IntoView {
     view! {
-        <input type="hidden" name="provider" value="salesforce" />
+        <input type="hidden" name="provider" value=provider.as_str() />
         <input type="hidden" name="environment" value=environment.as_str() />
         {domain.map(|domain| view! { <input type="hidden" name="domain" value=domain /> })}
     }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::server::{CompleteSetUp, TestAgain, load_configure};
 use super::{Refused, Step, StepHead, use_provider};
-use crate::model::{Capability, ConflictPolicy, Provider, SyncDirection, SyncFrequency};
+use crate::model::{Capability, ConflictPolicy, SyncDirection, SyncFrequency};
 use crate::ui::components::{
     ActionNotice, Button, ButtonKind, LinkButton, RelativeTime, SelectField, Shape, Tone, Topic, use_live,
 };
@@ -21,8 +21,8 @@ pub fn ConfigurePage() -> impl IntoView {
         move || (provider.get(), test.version().get()),
         |(provider, _)| async move {
             match provider {
-                Some(Provider::Salesforce) => load_configure(Provider::Salesforce).await,
-                _ => Err(Problem::not_found()),
+                Some(provider) => load_configure(provider).await,
+                None => Err(Problem::not_found()),
             }
         },
     );
@@ -227,7 +227,7 @@ fn entity_row(check: EntityCheck) -> impl IntoView {
             <td class="r" data-l="Here">
                 {check.here}
             </td>
-            <td class="r" data-l="In Salesforce">
+            <td class="r" data-l="In the CRM">
                 {check.in_crm.unwrap_or_else(|| "not known".to_owned())}
             </td>
         </tr>

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::server::load_done;
 use super::{Refused, Step, StepHead, use_provider};
-use crate::model::Provider;
 use crate::ui::components::{Section, Shape, Tone, Topic, use_live};
 use crate::ui::integrations::{CancelRunAction, RunProgress};
 use crate::view::Problem;
@@ -19,8 +18,8 @@ pub fn DonePage() -> impl IntoView {
         move || (provider.get(), cancel.version().get()),
         |(provider, _)| async move {
             match provider {
-                Some(Provider::Salesforce) => load_done(Provider::Salesforce).await,
-                _ => Err(Problem::not_found()),
+                Some(provider) => load_done(provider).await,
+                None => Err(Problem::not_found()),
             }
         },
     );

@@ -6,6 +6,7 @@ mod configure;
 mod done;
 mod problem;
 mod server;
+mod words;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;

@@ -5,7 +5,7 @@ use leptos::server_fn::ServerFn;
 
 use super::authorise::SignInFields;
 use super::server::BeginSignIn;
-use super::{Step, StepHead};
+use super::{Step, StepHead, words};
 use crate::model::{Capability, Provider};
 use crate::ui::components::{ActionNotice, Button, ButtonKind, Fold, LinkButton, Shape, Tone};
 use crate::ui::use_reason;
@@ -13,90 +13,92 @@ use crate::view::connect::AuthorisePage;
 use crate::view::integrations::Phrase;
 
 /// What a code means: the sentence's strong part, what is missing, whether something is wrong or only waits.
-struct Words {
-    strong: &'static str,
-    missing: &'static str,
+struct Meaning {
+    strong: String,
+    missing: String,
     bad: bool,
 }
 
-const fn words(strong: &'static str, missing: &'static str, bad: bool) -> Words {
-    Words { strong, missing, bad }
+fn meaning_of(code: &str, provider: Provider) -> Meaning {
+    let (strong, missing, bad) = texts_of(code, provider);
+    let said = |text: &str| {
+        let words = words::of(provider);
+        let text = text.replace("{crm}", provider.title()).replace("{setting}", words.setting);
+        text.replace("{status}", words.status_page)
+    };
+    Meaning { strong: said(strong), missing: said(missing), bad }
 }
 
-fn words_of(code: &str) -> Words {
+fn texts_of(code: &str, provider: Provider) -> (&'static str, &'static str, bool) {
     match code {
-        "oauth_denied" => words(
-            "access was denied in Salesforce",
-            "Somebody pressed Deny on Salesforce's page. If that was a slip, try again and press Allow there.",
+        "oauth_denied" => (
+            "access was denied in {crm}",
+            "Somebody pressed Deny on {crm}'s page. If that was a slip, try again and press Allow there.",
             false,
         ),
-        "oauth_state_expired" => words(
+        "oauth_state_expired" => (
             "the sign-in took longer than ten minutes",
-            "For safety the link to Salesforce is good for ten minutes only. Start again; it is quick the second time.",
+            "For safety the link to {crm} is good for ten minutes only. Start again; it is quick the second time.",
             false,
         ),
-        "oauth_state_used" => words(
+        "oauth_state_used" => (
             "this answer was used before",
-            "Each answer of Salesforce is good once, so going back or reloading does not repeat it. The connection may be there already: see Integrations. If it is not, start again.",
+            "Each answer of {crm} is good once, so going back or reloading does not repeat it. The connection may be there already: see Integrations. If it is not, start again.",
             false,
         ),
-        "oauth_state_foreign" => words(
+        "oauth_state_foreign" => (
             "this sign-in was begun by somebody else",
             "It belongs to another person or another workspace, and only they can end it. Start your own.",
             true,
         ),
-        "oauth_state_unknown" => words(
+        "oauth_state_unknown" => (
             "this answer belongs to no sign-in of yours",
             "The link was not made here, or is very old. If somebody sent it to you, tell them not to. Start your own sign-in.",
             true,
         ),
-        "oauth_code_missing" => words(
-            "Salesforce's answer was incomplete",
+        "oauth_code_missing" => (
+            "{crm}'s answer was incomplete",
             "It came back without the code that proves the sign-in. Start again.",
             true,
         ),
-        "oauth_code_refused" => words(
-            "Salesforce did not accept its own answer",
+        "oauth_code_refused" => (
+            "{crm} did not accept its own answer",
             "That happens when the answer is old or was used elsewhere. Start again.",
             true,
         ),
-        "crm_unavailable" | "crm_limited" => words(
-            "Salesforce did not answer",
-            "It is down, slow or has used up its limit. Nothing is wrong here; try again in a few minutes, and look at status.salesforce.com if it stays.",
+        "crm_unavailable" | "crm_limited" => (
+            "{crm} did not answer",
+            "It is down, slow or has used up its limit. Nothing is wrong here; try again in a few minutes, and look at {status} if it stays.",
             true,
         ),
-        "crm_unreadable" => words(
-            "Salesforce answered with something that is no answer",
+        "crm_unreadable" => (
+            "{crm} answered with something that is no answer",
             "It does that during maintenance. Try again in a few minutes.",
             true,
         ),
-        "crm_user_without_api" => words(
-            "this user may not use the API",
-            "The user has no permission “API Enabled”. A Salesforce admin can grant it in a permission set; it takes effect at once. Or sign in as another user.",
-            true,
-        ),
-        "crm_user_inactive" => words(
+        "crm_user_without_api" => ("this user may not use the API", words::of(provider).no_api, true),
+        "crm_user_inactive" => (
             "this user or org is switched off",
-            "A Salesforce admin can switch it on again. Or sign in as another user.",
+            "A {crm} admin can switch it on again. Or sign in as another user.",
             true,
         ),
-        "crm_address_refused" => words(
-            "Salesforce does not take calls from this server",
-            "The org or the user's profile is restricted to certain IP ranges. A Salesforce admin adds this server's address there.",
+        "crm_address_refused" => (
+            "{crm} does not take calls from this server",
+            "The org or the user's profile is restricted to certain IP ranges. A {crm} admin adds this server's address there.",
             true,
         ),
-        "crm_client_refused" | "crm_not_configured" => words(
-            "Salesforce does not know this server",
-            "Client id, secret or callback address differ from what is registered there. The server's administrator checks CROSSTIE_SALESFORCE_CLIENT_ID and its neighbours.",
+        "crm_client_refused" | "crm_not_configured" => (
+            "{crm} does not know this server",
+            "Client id, secret or callback address differ from what is registered there. The server's administrator checks {setting} and its neighbours.",
             true,
         ),
-        "crm_other_org" => words(
+        "crm_other_org" => (
             "you signed in to another org than before",
             "Crosstie knows which record belongs to which for the former org only, and never mixes two. Sign in to the former one to go on. Or start afresh: then every link to the former org is closed, and records are matched anew. Mappings, settings and logs stay.",
             false,
         ),
-        "forbidden" => words("only an admin may connect a CRM", "Ask an admin of your workspace to do it.", false),
-        _ => words(
+        "forbidden" => ("only an admin may connect a CRM", "Ask an admin of your workspace to do it.", false),
+        _ => (
             "something went wrong on our side",
             "Try again; if it stays, tell support the incident number below.",
             true,
@@ -117,7 +119,8 @@ pub(super) fn ProblemPage(
 ) -> impl IntoView {
     let reason = use_reason(Capability::ManageConnections);
     let action = ServerAction::<BeginSignIn>::new();
-    let Words { strong, missing, bad } = words_of(&code);
+    let provider = page.provider;
+    let Meaning { strong, missing, bad } = meaning_of(&code, provider);
     let is_other_org = code == "crm_other_org";
     let sentence = vec![
         Phrase::plain("Because "),
@@ -131,10 +134,10 @@ pub(super) fn ProblemPage(
     };
     view! {
         <StepHead
-            title="Salesforce was not connected"
+            title=format!("{} was not connected", provider.title())
             sentence=sentence
             step=Step::Authorise
-            provider=Provider::Salesforce
+            provider=provider
             environment=environment
         />
         <div class="max-w-[760px]">
@@ -155,7 +158,7 @@ pub(super) fn ProblemPage(
                 </div>
                 <footer class="card-foot">
                     <form method="post" action=BeginSignIn::url()>
-                        <SignInFields environment=environment domain=domain.clone() />
+                        <SignInFields provider=provider environment=environment domain=domain.clone() />
                         <Button kind=ButtonKind::Primary disabled=reason.clone()>
                             {if is_other_org { "Sign in to the former org" } else { "Try again" }}
                         </Button>
@@ -164,7 +167,7 @@ pub(super) fn ProblemPage(
                         .then(|| {
                             view! {
                                 <form method="post" action=BeginSignIn::url()>
-                                    <SignInFields environment=environment domain=domain.clone() />
+                                    <SignInFields provider=provider environment=environment domain=domain.clone() />
                                     <input type="hidden" name="start_afresh" value="true" />
                                     <Button kind=ButtonKind::Danger disabled=reason>
                                         "Start afresh, close every link"

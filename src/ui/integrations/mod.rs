@@ -105,7 +105,7 @@ fn Whole(page: Page, actions: Actions, asked: Memo<Option<Provider>>) -> impl In
         </div>
         {(!page.attention.is_empty()).then(|| view! { <NeedsAPerson lines=page.attention.clone() /> })}
         {if is_empty {
-            view! { <NothingConnected simulator=page.simulator /> }.into_any()
+            view! { <NothingConnected offered=page.offered simulator=page.simulator /> }.into_any()
         } else {
             let cards = page
                 .cards
@@ -153,8 +153,19 @@ fn NeedsAPerson(lines: Vec<Attention>) -> impl IntoView {
 }
 
 #[component]
-fn NothingConnected(simulator: bool) -> impl IntoView {
+fn NothingConnected(offered: Vec<Provider>, simulator: bool) -> impl IntoView {
     let reason = use_reason(Capability::ManageConnections);
+    let buttons = offered
+        .into_iter()
+        .map(|provider| {
+            let kind = if provider == Provider::Salesforce { ButtonKind::Primary } else { ButtonKind::Plain };
+            view! {
+                <LinkButton href=format!("/connect?crm={provider}") kind=kind disabled=reason.clone()>
+                    {format!("Connect {}", provider.title())}
+                </LinkButton>
+            }
+        })
+        .collect_view();
     view! {
         <section class="card">
             <EmptyState
@@ -162,16 +173,14 @@ fn NothingConnected(simulator: bool) -> impl IntoView {
                 text="Changes on either side reach the other. Nothing is written until you have completed the set-up."
                 drawing=true
             >
-                <LinkButton href="/connect" kind=ButtonKind::Primary disabled=reason>
-                    "Connect Salesforce"
-                </LinkButton>
+                {buttons}
             </EmptyState>
             {simulator
                 .then(|| {
                     view! {
                         <p class="small text-center pb-8">
-                            <a href="/connect/salesforce/authorise?environment=simulator">
-                                "Try it with the built-in simulator"
+                            <a href="/connect">
+                                "Try it with the built-in simulators"
                             </a>
                             ", no account needed"
                         </p>

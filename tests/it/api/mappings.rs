@@ -77,7 +77,11 @@ async fn what_can_never_work_is_refused_by_member() {
         (new("custom.a", "LastModifiedDate", "bidirectional"), vec!["syncDirection"]),
         (new("custom.a", "Name", "pull"), vec!["crmField"]),
         (new("name", "Rating", "pull"), vec!["appField"]),
-        (new("owner_email", "OwnerId", "bidirectional"), vec!["crmField"]),
+        (new("domain", "OwnerId", "bidirectional"), vec!["crmField"]),
+        (
+            with(new("owner_email", "OwnerId", "pull"), "transformFunction", json!("value.trim()")),
+            vec!["transformFunction"],
+        ),
         (new("owner_email", "LastModifiedDate", "pull"), vec!["crmField"]),
         (with(new("custom.a", "Rating", "pull"), "transformFunction", json!("value.(")), vec!["transformFunction"]),
         (

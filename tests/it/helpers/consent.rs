@@ -32,7 +32,8 @@ impl Simulator {
         let url = Url::parse(redirect_url).expect("an address");
         let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         form.push(("decision".to_owned(), decision.to_owned()));
-        let request = self.http.post(format!("{}/services/oauth2/authorize", self.url)).form(&form);
+        // The page's form goes where the page came from.
+        let request = self.http.post(format!("{}{}", self.url, url.path())).form(&form);
         let response = request.send().await.expect("an answer");
         let back = response.headers()["location"].to_str().expect("an address");
         let back = Url::parse(back).expect("an address");

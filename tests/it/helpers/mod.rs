@@ -40,6 +40,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, TimeDelta, Utc};
 use crosstie::clock::{Clock, ManualClock};
 use crosstie::connectors::HttpSettings;
+use crosstie::connectors::hubspot::{API_VERSION, HubspotConnector};
 use crosstie::connectors::salesforce::SalesforceConnector;
 use crosstie::engine::{CrmAccess, CrmClient, Engine, EngineSettings, worker};
 use crosstie::model::{Provider, Role};
@@ -91,7 +92,7 @@ impl Default for TestOptions {
     }
 }
 
-/// A whole Crosstie with one workspace, beside a simulated Salesforce.
+/// A whole Crosstie with one workspace, beside a simulated Salesforce and a simulated HubSpot.
 pub struct TestApp {
     /// Its use cases.
     pub services: Services,
@@ -101,6 +102,8 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     /// The simulated Salesforce.
     pub simulator: Simulator,
+    /// The simulated HubSpot, empty and without limits at first.
+    pub hubspot: Simulator,
     /// The first workspace.
     pub workspace_id: Uuid,
     /// Its address, without a final slash.
@@ -135,10 +138,12 @@ impl TestApp {
             no_limits: false,
         };
         let simulator = Simulator::start(&world, clock.clone(), http.clone()).await;
+        let empty = SimulatorOptions { accounts: 0, contacts: 0, opportunities: 0, no_limits: true, ..world };
+        let hubspot = Simulator::start_hubspot(&empty, clock.clone(), http.clone()).await;
         let database = TestDatabase::create().await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (services, engine) = wire(&database, &clock, &simulator.url, &url, &options);
+        let (services, engine) = wire(&database, &clock, [&simulator.url, &hubspot.url], &url, &options);
         let stop = CancellationToken::new();
         let pages = crosstie::ui::server::pages(services.clone(), leptos_options());
         let router = crosstie::api::app_router(services.clone(), pages, stop.clone());
@@ -150,6 +155,7 @@ impl TestApp {
             engine,
             clock,
             simulator,
+            hubspot,
             workspace_id,
             url,
             database,
@@ -308,27 +314,30 @@ pub fn beginning() -> DateTime<Utc> {
 fn wire(
     database: &TestDatabase,
     clock: &Arc<ManualClock>,
-    salesforce: &str,
+    [salesforce, hubspot]: [&str; 2],
     url: &str,
     options: &TestOptions,
 ) -> (Services, Engine) {
     let rng = Arc::new(SeededRng::new(options.seed));
     let vault = Arc::new(Vault::new(&Vault::generate_key(rng.as_ref())).expect("a key"));
-    let connector = SalesforceConnector::new(options.http, clock.clone()).expect("a connector");
-    let client = CrmClient {
-        provider: Provider::Salesforce,
+    let client = |provider, address: &str| CrmClient {
+        provider,
         simulator: true,
         client_id: "crosstie-demo".to_owned(),
         client_secret: "crosstie-demo-secret".to_owned().into(),
-        login_url: salesforce.to_owned(),
+        login_url: address.to_owned(),
+        api_url: None,
     };
     let crm = Arc::new(CrmAccess {
         pool: database.pool.clone(),
         clock: clock.clone(),
         rng: rng.clone(),
         vault: vault.clone(),
-        connectors: vec![Arc::new(connector)],
-        clients: vec![client],
+        connectors: vec![
+            Arc::new(SalesforceConnector::new(options.http, clock.clone()).expect("a connector")),
+            Arc::new(HubspotConnector::new(options.http, clock.clone(), API_VERSION).expect("a connector")),
+        ],
+        clients: vec![client(Provider::Salesforce, salesforce), client(Provider::Hubspot, hubspot)],
         public_url: url.to_owned(),
     });
     let program = PathBuf::from(env!("CARGO_BIN_EXE_crosstie"));

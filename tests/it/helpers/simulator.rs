@@ -1,11 +1,12 @@
-//! A simulated Salesforce on a loopback port, with the test's clock, and the control interface of `contract.md`, section 4.
+//! A simulated CRM on a loopback port, with the test's clock, and the control interface of `contract.md`, section 4.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crosstie::clock::{Clock, ManualClock};
-use crosstie::simulator::SimulatorOptions;
+use crosstie::simulator::hubspot::HubspotSimulator;
 use crosstie::simulator::salesforce::SalesforceSimulator;
+use crosstie::simulator::{self, SimulatorOptions};
 use serde_json::{Map, Value as Json, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -27,6 +28,8 @@ pub struct CrmRecord {
     pub deleted: bool,
     /// Fields by API name; empty ones may be left out.
     pub fields: Map<String, Json>,
+    /// Ids of associated records by object, where the CRM associates.
+    pub associations: Map<String, Json>,
 }
 
 impl CrmRecord {
@@ -57,14 +60,19 @@ impl Stats {
 }
 
 impl Simulator {
-    /// Starts an org.
+    /// Starts a Salesforce org.
     pub async fn start(options: &SimulatorOptions, clock: Arc<ManualClock>, http: reqwest::Client) -> Self {
-        let now = move || clock.now().timestamp_millis();
-        let org = SalesforceSimulator::open(options, Arc::new(now)).expect("an org");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let stop = CancellationToken::new();
+        let org = SalesforceSimulator::open(options, now_of(clock)).expect("an org");
+        let (listener, url, stop) = place().await;
         tokio::spawn(org.serve(listener, stop.clone().cancelled_owned()));
+        Simulator { url, http, _stop: stop.drop_guard() }
+    }
+
+    /// Starts a HubSpot account.
+    pub async fn start_hubspot(options: &SimulatorOptions, clock: Arc<ManualClock>, http: reqwest::Client) -> Self {
+        let account = HubspotSimulator::open(options, now_of(clock)).expect("an account");
+        let (listener, url, stop) = place().await;
+        tokio::spawn(account.serve(listener, stop.clone().cancelled_owned()));
         Simulator { url, http, _stop: stop.drop_guard() }
     }
 
@@ -120,6 +128,7 @@ impl Simulator {
                     id: record["id"].as_str().expect("an id").to_owned(),
                     deleted: record["deleted"] == true,
                     fields: record["fields"].as_object().cloned().unwrap_or_default(),
+                    associations: record["associations"].as_object().cloned().unwrap_or_default(),
                 }
             })
             .collect()
@@ -162,4 +171,14 @@ impl Simulator {
         let answer = self.http.delete(format!("{}/_simulator/stats", self.url)).send().await;
         assert!(answer.expect("the simulator answers").status().is_success());
     }
+}
+
+fn now_of(clock: Arc<ManualClock>) -> simulator::Clock {
+    Arc::new(move || clock.now().timestamp_millis())
+}
+
+async fn place() -> (TcpListener, String, CancellationToken) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    (listener, url, CancellationToken::new())
 }

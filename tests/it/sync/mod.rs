@@ -7,6 +7,7 @@ mod filters_in_soql;
 mod first_sync;
 mod histories;
 mod holds;
+mod hubspot;
 mod matching;
 mod meanwhile;
 mod merge;
