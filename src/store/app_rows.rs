@@ -67,7 +67,7 @@ pub async fn lock(tx: &mut WorkspaceTx, entity: Entity, ids: &[Uuid]) -> Result<
     let rows = match entity {
         Entity::Account => {
             sqlx::query_scalar!(
-                r#"SELECT to_json(t) AS "row!" FROM accounts t WHERE workspace_id = $1 AND id = ANY ($2) ORDER BY id FOR UPDATE"#,
+                r#"SELECT to_json(t) AS "row!" FROM accounts t WHERE workspace_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE"#,
                 workspace_id,
                 ids
             )
@@ -76,7 +76,7 @@ pub async fn lock(tx: &mut WorkspaceTx, entity: Entity, ids: &[Uuid]) -> Result<
         }
         Entity::Contact => {
             sqlx::query_scalar!(
-                r#"SELECT to_json(t) AS "row!" FROM contacts t WHERE workspace_id = $1 AND id = ANY ($2) ORDER BY id FOR UPDATE"#,
+                r#"SELECT to_json(t) AS "row!" FROM contacts t WHERE workspace_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE"#,
                 workspace_id,
                 ids
             )
@@ -85,7 +85,7 @@ pub async fn lock(tx: &mut WorkspaceTx, entity: Entity, ids: &[Uuid]) -> Result<
         }
         Entity::Opportunity => {
             sqlx::query_scalar!(
-                r#"SELECT to_json(t) AS "row!" FROM opportunities t WHERE workspace_id = $1 AND id = ANY ($2) ORDER BY id FOR UPDATE"#,
+                r#"SELECT to_json(t) AS "row!" FROM opportunities t WHERE workspace_id = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE"#,
                 workspace_id,
                 ids
             )

@@ -60,7 +60,7 @@ pub async fn store(
 ) -> Result<(), StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
     let row = sqlx::query!(
-        "SELECT credentials_vault_id, status FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2 FOR UPDATE",
+        "SELECT credentials_vault_id, status FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE",
         workspace_id,
         config_id
     )

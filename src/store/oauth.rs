@@ -372,7 +372,7 @@ pub async fn note_count(tx: &mut WorkspaceTx, config_id: Uuid, entity: Entity, c
 pub async fn disconnect(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<(), StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
     let secret = sqlx::query_scalar!(
-        "SELECT credentials_vault_id FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2 FOR UPDATE",
+        "SELECT credentials_vault_id FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE",
         workspace_id,
         config_id
     )

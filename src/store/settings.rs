@@ -34,7 +34,7 @@ pub fn rules_of(stored: Option<serde_json::Value>) -> Result<SyncRules, StoreErr
 pub async fn lock(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<bool, StoreError> {
     let workspace_id = tx.workspace_id();
     let row = sqlx::query!(
-        "SELECT id FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2 FOR UPDATE",
+        "SELECT id FROM crm_sync_configs WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE",
         workspace_id,
         config_id
     )

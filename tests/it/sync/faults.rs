@@ -110,6 +110,27 @@ async fn a_token_that_ends_in_mid_run_is_refreshed_once() {
     assert_eq!(app.simulator.stats().await.of("token"), 2 * once);
 }
 
+/// Whatever another program writes refers to the connection: its open transaction must not keep tokens from being renewed, nor
+/// the records that it refers to from being written.
+#[tokio::test]
+async fn an_open_transaction_of_another_program_holds_nothing_up() {
+    let app = TestApp::start().await;
+    let (record_id, crm_id) = agreed_account(&app, json!({ "Name": "Kestrel", "Phone": "1" })).await;
+    let insert = format!(
+        "INSERT INTO contacts (id, workspace_id, last_name, account_id)
+         VALUES (gen_random_uuid(), '{}', 'Raman', '{record_id}')",
+        app.workspace_id
+    );
+    let open = app.begin_sql(&insert).await.expect("a transaction");
+    app.simulator.control("token/expire", json!({})).await;
+    app.simulator.edit("Account", &crm_id, json!({ "Phone": "2" })).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(app_value(&app, "accounts", record_id, "phone").await, text("2"));
+    open.commit().await.expect("a commit");
+    app.sync().await.expect_state("completed");
+    assert_eq!(app.simulator.records("Contact").await.len(), 1);
+}
+
 #[tokio::test]
 async fn a_lost_answer_to_a_refresh_does_not_end_the_grant_unasked() {
     let app = TestApp::start().await;
