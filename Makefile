@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench screenshots
+.PHONY: help run test soak bench screenshots
 
 # Checked queries compile against the committed .sqlx: no database is needed to build.
 export SQLX_OFFLINE := true
@@ -23,6 +23,10 @@ run: ## the demo at http://127.0.0.1:3000; the first build takes its minutes
 
 test: ## everything that CI checks
 	@cargo xtask test
+
+soak: ## simulated failures, other ones each time, until you stop it; what fails is written beside the build output
+	@xtask/install.sh postgres
+	@CROSSTIE_SOAK=1 cargo xtask with-postgres cargo test --quiet --locked --features ssr --test it -- --nocapture storm::histories
 
 bench: ## the figures of the README; FIGURES="merge sync screens" chooses
 	@xtask/install.sh postgres

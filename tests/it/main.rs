@@ -7,5 +7,6 @@ mod conformance;
 mod helpers;
 mod migrations;
 mod screens;
+mod storm;
 mod sync;
 mod transactions;

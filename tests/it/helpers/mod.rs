@@ -217,6 +217,18 @@ impl TestApp {
 
     /// Inserts a record as another program would: `insert("accounts", json!({ "name": "Kestrel" }))`. Returns its id.
     pub async fn insert(&self, table: &str, fields: Json) -> Uuid {
+        let (id, statement) = self.insertion(table, fields);
+        self.sql(&statement).await;
+        id
+    }
+
+    /// The same in a transaction that is still open.
+    pub async fn begin_insert(&self, table: &str, fields: Json) -> sqlx::Transaction<'static, sqlx::Postgres> {
+        let (_, statement) = self.insertion(table, fields);
+        self.begin_sql(&statement).await.unwrap_or_else(|error| panic!("{error}: {statement}"))
+    }
+
+    fn insertion(&self, table: &str, fields: Json) -> (Uuid, String) {
         let id = self.services.rng.uuid();
         let mut row = fields;
         row["id"] = Json::String(id.to_string());
@@ -224,11 +236,10 @@ impl TestApp {
         let columns: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
         let columns = columns.join(", ");
         let row = row.to_string().replace('\'', "''");
-        self.sql(&format!(
+        let statement = format!(
             "INSERT INTO {table} ({columns}) SELECT {columns} FROM jsonb_populate_record(NULL::{table}, '{row}')"
-        ))
-        .await;
-        id
+        );
+        (id, statement)
     }
 
     /// Rows of a query as JSON objects. Sees every table and workspace.

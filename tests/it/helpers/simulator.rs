@@ -78,12 +78,20 @@ impl Simulator {
 
     /// Posts to the control interface: `control("settings", json!({ "rotation": false }))`.
     pub async fn control(&self, path: &str, body: Json) -> Json {
+        let refused = |refusal: String| panic!("/_simulator/{path} refused {body}: {refusal}");
+        self.try_control(path, body.clone()).await.unwrap_or_else(refused)
+    }
+
+    /// The same, where it may be refused.
+    pub async fn try_control(&self, path: &str, body: Json) -> Result<Json, String> {
         let request = self.http.post(format!("{}/_simulator/{path}", self.url)).json(&body);
         let response = request.send().await.expect("the simulator answers");
         let status = response.status();
         let text = response.text().await.expect("an answer");
-        assert!(status.is_success(), "/_simulator/{path} refused {body}: {status} {text}");
-        serde_json::from_str(&text).expect("JSON")
+        if !status.is_success() {
+            return Err(format!("{status} {text}"));
+        }
+        Ok(serde_json::from_str(&text).expect("JSON"))
     }
 
     /// Edits as a person in the CRM would.

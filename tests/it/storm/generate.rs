@@ -1,0 +1,241 @@
+//! Makes histories from a seed: a dozen records, whatever people do with them, and runs in between with trouble in them.
+
+use crosstie::model::{ConflictPolicy, Entity, FieldDirection, Side, SyncDirection};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::crm::{Crm, Field};
+use super::history::{Decision, Entered, Event, Fault, History, Meanwhile, Point, Rights, Then};
+
+impl History {
+    /// A history of so many events.
+    pub fn generate(seed: u64, length: usize, crm: &'static Crm) -> Self {
+        let mut author = Author { dice: ChaCha8Rng::seed_from_u64(seed), crm, marks: Vec::new(), serial: 10_000 };
+        let policy = *author.one_of(ConflictPolicy::ALL);
+        let (delete_in_app, delete_in_crm) = (author.chance(0.5), author.chance(0.5));
+        let mut events: Vec<Event> = (0..6).map(|_| author.create()).collect();
+        events.push(Event::run());
+        while events.len() < length {
+            events.push(author.event());
+        }
+        History { seed, policy, delete_in_app, delete_in_crm, events }
+    }
+}
+
+struct Author {
+    dice: ChaCha8Rng,
+    crm: &'static Crm,
+    /// Records that were entered: what, mark, where.
+    marks: Vec<(Entity, u32, Side)>,
+    serial: u32,
+}
+
+impl Author {
+    fn chance(&mut self, probability: f64) -> bool {
+        self.dice.random_bool(probability)
+    }
+
+    fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        of.choose(&mut self.dice).expect("something to choose from")
+    }
+
+    fn side(&mut self) -> Side {
+        *self.one_of(&[Side::App, Side::Crm])
+    }
+
+    fn entity(&mut self) -> Entity {
+        *self.one_of(&[
+            Entity::Account,
+            Entity::Account,
+            Entity::Account,
+            Entity::Contact,
+            Entity::Contact,
+            Entity::Opportunity,
+        ])
+    }
+
+    fn event(&mut self) -> Event {
+        match self.dice.random_range(0..100) {
+            0..24 => self.run(),
+            24..34 => Event::Wait { seconds: *self.one_of(&[1, 1, 3, 20, 70, 600, 4000]) },
+            34..39 => self.fault(),
+            39..41 => self.org(),
+            41..43 => self.setting(),
+            43..46 => self.resolve(),
+            _ => self.person(),
+        }
+    }
+
+    /// What people do with records.
+    fn person(&mut self) -> Event {
+        match self.dice.random_range(0..100) {
+            0..11 => self.create(),
+            11 => self.create_late(),
+            12..17 => self.twin(),
+            17..22 => self.life(),
+            22..26 => self.edit_late(),
+            _ => self.edit(),
+        }
+    }
+
+    fn create(&mut self) -> Event {
+        let (side, entity) = (self.side(), self.entity());
+        let mark = 1 + self.marks.len() as u32;
+        self.marks.push((entity, mark, side));
+        Event::Create { side, entity, mark }
+    }
+
+    fn create_late(&mut self) -> Event {
+        let (entity, mark) = (self.entity(), 1 + self.marks.len() as u32);
+        self.marks.push((entity, mark, Side::App));
+        Event::CreateLate { entity, mark }
+    }
+
+    /// The same record, entered on the other side too.
+    fn twin(&mut self) -> Event {
+        let (entity, mark, side) = *self.one_of(&self.marks.clone());
+        let other = if side == Side::App { Side::Crm } else { Side::App };
+        // Most likely the record is there already: only one of the newest is entered twice.
+        if (mark as usize) + 1 < self.marks.len() {
+            return self.edit();
+        }
+        Event::Create { side: other, entity, mark }
+    }
+
+    fn life(&mut self) -> Event {
+        let (entity, mark, _) = *self.one_of(&self.marks.clone());
+        let side = self.side();
+        match self.dice.random_range(0..10) {
+            0..4 => Event::Delete { side, entity, mark },
+            4 => Event::DeleteRow { entity, mark },
+            5..8 => Event::Restore { side, entity, mark },
+            _ => {
+                let others: Vec<u32> = self
+                    .marks
+                    .iter()
+                    .filter(|(of, other, _)| *of == entity && *other != mark)
+                    .map(|(_, other, _)| *other)
+                    .collect();
+                if others.is_empty() || entity == Entity::Opportunity {
+                    return Event::Delete { side, entity, mark };
+                }
+                Event::Merge { entity, mark, into: *self.one_of(&others) }
+            }
+        }
+    }
+
+    fn edit(&mut self) -> Event {
+        // The newest and a few others, so that both sides often meet in one field.
+        let marks = self.marks.clone();
+        let (entity, mark, _) = if self.chance(0.5) { marks[marks.len() - 1] } else { *self.one_of(&marks) };
+        let fields: &[Field] = (self.crm.fields)(entity);
+        let field = if self.chance(0.6) { &fields[1] } else { self.one_of(fields) };
+        self.serial += 1;
+        let accounts: Vec<u32> =
+            marks.iter().filter(|(entity, ..)| *entity == Entity::Account).map(|(_, mark, _)| *mark).collect();
+        let value = match self.dice.random_range(0..20) {
+            0..3 => Entered::Back,
+            3 | 4 => Entered::Empty,
+            5 => Entered::Refused,
+            _ if field.app == "account_id" && !accounts.is_empty() => Entered::Account(*self.one_of(&accounts)),
+            _ => Entered::New(self.serial),
+        };
+        Event::Edit { side: self.side(), entity, mark, field: field.app.to_owned(), value }
+    }
+
+    fn edit_late(&mut self) -> Event {
+        match self.edit() {
+            Event::Edit { entity, mark, field, value, .. } if self.crm.has_transactions => {
+                let seconds = *self.one_of(&[1, 2, 30, 300]);
+                Event::EditLate { entity, mark, field, value, seconds }
+            }
+            other => other,
+        }
+    }
+
+    /// What admins of the CRM do.
+    fn org(&mut self) -> Event {
+        if self.chance(0.4) {
+            let automation = if self.chance(0.7) { self.dice.random_range(1..30) } else { 0 };
+            return Event::Rules { automation, refuses: self.chance(0.4) };
+        }
+        let entity = self.entity();
+        let fields: Vec<&Field> = (self.crm.fields)(entity).iter().filter(|field| !field.required).collect();
+        let field = self.one_of(&fields).app.to_owned();
+        Event::Rights { entity, field, rights: *self.one_of(&[Rights::All, Rights::Read, Rights::None]) }
+    }
+
+    fn fault(&mut self) -> Event {
+        if self.chance(0.15) {
+            return Event::ExpireTokens;
+        }
+        let kinds = [
+            Fault::Reset,
+            Fault::LostResponse,
+            Fault::LostResponse,
+            Fault::RateLimit,
+            Fault::Unavailable,
+            Fault::Garbage,
+            Fault::RowLock,
+        ];
+        let operation = (*self.one_of(self.crm.operations)).to_owned();
+        Event::Fault { operation, fault: *self.one_of(&kinds), times: *self.one_of(&[1, 1, 2, 7]) }
+    }
+
+    fn setting(&mut self) -> Event {
+        match self.dice.random_range(0..10) {
+            0..3 => Event::Policy { policy: *self.one_of(ConflictPolicy::ALL) },
+            3..5 => Event::Direction { direction: *self.one_of(SyncDirection::ALL) },
+            5..9 => {
+                let entity = self.entity();
+                let field = self.one_of((self.crm.fields)(entity)).app.to_owned();
+                Event::Mapping { entity, field, direction: *self.one_of(FieldDirection::ALL) }
+            }
+            _ => Event::Options {
+                create_missing: self.chance(0.6),
+                delete_in_app: self.chance(0.5),
+                delete_in_crm: self.chance(0.5),
+            },
+        }
+    }
+
+    fn resolve(&mut self) -> Event {
+        if self.chance(0.2) {
+            return Event::Retry;
+        }
+        let decision = *self.one_of(&[Decision::UseApp, Decision::UseCrm, Decision::Ignore]);
+        Event::Resolve { number: self.dice.random_range(0..4), decision }
+    }
+
+    fn run(&mut self) -> Event {
+        let direction = if self.chance(0.15) { Some(*self.one_of(SyncDirection::ALL)) } else { None };
+        let entity = if self.chance(0.1) { Some(self.entity()) } else { None };
+        let compares = self.chance(0.06);
+        let meanwhile = (0..*self.one_of(&[0, 1, 1, 2, 3])).map(|_| self.meanwhile()).collect();
+        Event::Run { direction, entity, compares, meanwhile }
+    }
+
+    fn meanwhile(&mut self) -> Meanwhile {
+        let point = *self.one_of(&[Point::BeforeCall, Point::AfterCall, Point::BeforeCommit, Point::AfterCommit]);
+        let is_call = matches!(point, Point::BeforeCall | Point::AfterCall);
+        let number = self.dice.random_range(0..if is_call { 14 } else { 90 });
+        let then = match self.dice.random_range(0..10) {
+            0..2 => Then::Dies,
+            2..4 if point != Point::BeforeCommit => {
+                let happens = (0..*self.one_of(&[0, 0, 1, 2])).map(|_| self.edit()).collect();
+                Then::Sleeps { turns: *self.one_of(&[1, 3, 9, 30]), happens }
+            }
+            4 if !is_call => Then::Breaks,
+            5 => Then::Happens(vec![match self.dice.random_range(0..8) {
+                0 => Event::Pause,
+                1 => Event::Cancel,
+                2 | 3 => self.org(),
+                _ => self.fault(),
+            }]),
+            6 => Then::Happens(vec![self.setting(), self.resolve()]),
+            _ => Then::Happens((0..*self.one_of(&[1, 1, 2, 3])).map(|_| self.person()).collect()),
+        };
+        Meanwhile { point, number, then }
+    }
+}
