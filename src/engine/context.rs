@@ -180,6 +180,15 @@ pub(crate) fn lacks_people(description: &EntityDescription, mappings: &[StoredMa
     description.people.is_none() && mappings.iter().any(pairs_people)
 }
 
+/// Mapped fields that the connected user may not see or not write: an edit for one rests until that changes.
+fn closed_fields<'a>(mappings: &'a [StoredMapping], fields: &[Field]) -> Vec<&'a str> {
+    let is_closed = |mapping: &&StoredMapping| {
+        let field = fields.iter().find(|field| field.mapped.app_field == mapping.app_field);
+        field.is_none_or(|field| mapping.direction.pushes() && !field.mapped.crm_updateable)
+    };
+    mappings.iter().filter(is_closed).map(|mapping| mapping.app_field.as_str()).collect()
+}
+
 fn fingerprint(
     connection: &ConnectionSetup,
     mappings: &[StoredMapping],
@@ -199,6 +208,10 @@ fn fingerprint(
     // Where nothing is narrowed the print is what it was before there were filters.
     if !excluded.is_empty() {
         excluded.hash(&mut hasher);
+    }
+    let closed = closed_fields(mappings, fields);
+    if !closed.is_empty() {
+        closed.hash(&mut hasher);
     }
     if let Some(scope) = scope {
         scope.hash_into(&mut hasher);

@@ -197,7 +197,13 @@ async fn store(
         .map(|link| (link.id, link))
         .collect();
     let taken: Vec<String> = asked.duplicates.keys().cloned().collect();
-    let linked = links::record_ids_of(&mut tx, config_id, entity, &taken).await?;
+    let mut linked = links::record_ids_of(&mut tx, config_id, entity, &taken).await?;
+    // Two of these records may be the same to the CRM: the one that it took has a partner by now.
+    for (item, outcome) in &outcomes {
+        if let WriteOutcome::Done { crm_id, .. } = outcome {
+            linked.insert(crm_id.clone(), item.record_id);
+        }
+    }
     let mut end = End {
         context,
         duplicates: asked.duplicates,
@@ -370,6 +376,7 @@ impl End<'_> {
             link.crm_record_id = Some(record.id.clone());
             link.seen = seen(self.context, &record.fields);
             link.due = true;
+            self.linked.insert(record.id.clone(), item.record_id);
             self.counters.skipped += 1;
             return ("refused", None);
         }

@@ -7,6 +7,7 @@ use super::portal::Portal;
 use super::record::{By, Source};
 use super::refusal::Refusal;
 use super::stamps::iso;
+use super::types::{CONTACTS, DEALS};
 use super::{objects, shape};
 use crate::simulator::commands::{Edit, invalid};
 use crate::simulator::reply::Reply;
@@ -89,11 +90,18 @@ pub(super) fn records(portal: &Portal, object: &str) -> Option<String> {
     let world = &portal.world;
     let types = &world.meta.types;
     let kind = types.named(object)?;
-    let always = ["hs_object_id", types[kind].created, types[kind].modified];
+    // The main company is reckoned from associations, which do not tell which one it is.
+    let company = match kind {
+        CONTACTS => Some("associatedcompanyid"),
+        DEALS => Some("hs_primary_associated_company"),
+        _ => None,
+    };
+    let always = ["hs_object_id", types[kind].created, types[kind].modified].into_iter().chain(company);
+    let always: Vec<&str> = always.collect();
     let mut body = String::new();
     for record in world.tables[kind].records.values() {
         let names = record.values().filter_map(|(place, _)| world.meta.definitions[kind].at(place));
-        let names = names.map(|property| property.name.as_str()).chain(always);
+        let names = names.map(|property| property.name.as_str()).chain(always.iter().copied());
         let fields: Map<String, Json> =
             names.map(|name| (name.to_owned(), json!(shape::value(world, kind, record, name)))).collect();
         let mut associations: Map<String, Json> = Map::new();

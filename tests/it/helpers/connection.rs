@@ -116,15 +116,20 @@ impl TestApp {
         config_id
     }
 
-    /// A new sign-in of the connection, as after "Reconnect".
+    /// A new sign-in of the only connection with Salesforce, as after "Reconnect".
     pub async fn sign_in_again(&self) {
-        let (config_id, grant) = (self.config_id().await, self.grant(Provider::Salesforce).await);
+        self.sign_in_again_to(Provider::Salesforce, self.config_id().await).await;
+    }
+
+    /// A new sign-in of a connection, as after "Reconnect".
+    pub async fn sign_in_again_to(&self, provider: Provider, config_id: Uuid) {
+        let grant = self.grant(provider).await;
         let mut tx = self.services.begin_as_system(self.workspace_id).await.expect("a transaction");
         store_grant(&mut tx, &self.services.vault, self.services.rng.as_ref(), config_id, &grant)
             .await
             .expect("tokens");
         tx.commit().await.expect("a commit");
-        self.set_config("status = 'connected'").await;
+        self.as_superuser(&format!("UPDATE crm_sync_configs SET status = 'connected' WHERE id = '{config_id}'")).await;
     }
 
     async fn grant(&self, provider: Provider) -> TokenGrant {

@@ -56,6 +56,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 pub use client::{Answer, Client, answer};
+pub use connection::object;
 pub use consent::Consent;
 pub use simulator::{CrmRecord, Simulator};
 

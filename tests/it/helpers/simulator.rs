@@ -115,6 +115,23 @@ impl Simulator {
         self.control("edit", json!({ "action": "merge", "object": object, "id": id, "mergeInto": into })).await;
     }
 
+    /// Another application makes a HubSpot contact or deal belong to this company and to no other.
+    pub async fn set_company(&self, object: &str, id: &str, company: Option<&str>) {
+        let token = self.control("token", json!({})).await;
+        let token = token["access_token"].as_str().expect("a token");
+        let url = |company: &str| format!("{}/crm/v4/objects/{object}/{id}/associations/companies/{company}", self.url);
+        let before = self.record(object, id).await.associations.get("companies").cloned();
+        for old in before.iter().flat_map(|ids| ids.as_array().into_iter().flatten()).filter_map(Json::as_str) {
+            self.http.delete(url(old)).bearer_auth(token).send().await.expect("an answer");
+        }
+        let Some(company) = company else { return };
+        // With the type of the primary company and the one without a label (dossier 4.2).
+        let types = if object == "contacts" { [1, 279] } else { [5, 341] };
+        let types =
+            types.map(|id| json!({ "associationCategory": "HUBSPOT_DEFINED", "associationTypeId": id })).to_vec();
+        self.http.put(url(company)).bearer_auth(token).json(&types).send().await.expect("an answer");
+    }
+
     /// Sets the faults of the next calls: `faults(json!([{ "match": { "operation": "query" }, "fault": "reset", "times": 1 }]))`.
     pub async fn faults(&self, rules: Json) {
         self.control("faults", json!({ "rules": rules })).await;

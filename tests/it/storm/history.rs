@@ -1,7 +1,7 @@
-//! A history: everything that people, the network and death do to one connection, as a list that can be written down and
+//! A history: everything that people, the network and death do to the connections of one workspace, as a list that can be written down and
 //! played again. Records are named by their marks, so that an event keeps its meaning when others are left out.
 
-use crosstie::model::{ConflictPolicy, Entity, FieldDirection, Side, SyncDirection};
+use crosstie::model::{ConflictPolicy, Entity, FieldDirection, Provider, SyncDirection};
 use serde::{Deserialize, Serialize};
 
 /// A whole history.
@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct History {
     /// Seed of the org's and of the app's randomness (ids, jitter).
     pub seed: u64,
-    /// Policy at the beginning.
+    /// The CRMs that are connected.
+    pub crms: Vec<Provider>,
+    /// Policy of every connection at the beginning.
     pub policy: ConflictPolicy,
     /// "Delete records when deleted in CRM", at the beginning.
     #[serde(default)]
@@ -21,37 +23,46 @@ pub struct History {
     pub events: Vec<Event>,
 }
 
+/// Where a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    App,
+    Salesforce,
+    Hubspot,
+}
+
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Event {
-    /// Somebody enters a record. A mark may be entered on both sides: then both are the same.
-    Create { side: Side, entity: Entity, mark: u32 },
+    /// Somebody enters a record. A mark may be entered at several places: then all are the same.
+    Create { at: Place, entity: Entity, mark: u32 },
     /// Another program enters a record in the app, in a transaction that it commits only after the next run.
     CreateLate { entity: Entity, mark: u32 },
     /// Somebody edits one field.
-    Edit { side: Side, entity: Entity, mark: u32, field: String, value: Entered },
-    /// Somebody edits one field in the CRM, in a transaction that commits so many seconds later.
+    Edit { at: Place, entity: Entity, mark: u32, field: String, value: Entered },
+    /// Somebody edits one field in Salesforce, in a transaction that commits so many seconds later.
     EditLate { entity: Entity, mark: u32, field: String, value: Entered, seconds: u32 },
     /// Somebody deletes a record: in the app softly, in the CRM into the recycle bin.
-    Delete { side: Side, entity: Entity, mark: u32 },
+    Delete { at: Place, entity: Entity, mark: u32 },
     /// Somebody takes the row itself away.
     DeleteRow { entity: Entity, mark: u32 },
     /// Somebody takes a delete back.
-    Restore { side: Side, entity: Entity, mark: u32 },
+    Restore { at: Place, entity: Entity, mark: u32 },
     /// Somebody merges a record into another, in the CRM.
-    Merge { entity: Entity, mark: u32, into: u32 },
+    Merge { crm: Provider, entity: Entity, mark: u32, into: u32 },
     /// An admin sets another policy.
-    Policy { policy: ConflictPolicy },
-    /// An admin sets another direction for the connection.
-    Direction { direction: SyncDirection },
+    Policy { crm: Provider, policy: ConflictPolicy },
+    /// An admin sets another direction for a connection.
+    Direction { crm: Provider, direction: SyncDirection },
     /// Somebody sets another direction for a mapping.
-    Mapping { entity: Entity, field: String, direction: FieldDirection },
-    /// An admin sets the options.
-    Options { create_missing: bool, delete_in_app: bool, delete_in_crm: bool },
-    /// An admin of the CRM sets up what it does by itself: an automation of this number (0 is none), a rule that refuses.
+    Mapping { crm: Provider, entity: Entity, field: String, direction: FieldDirection },
+    /// An admin sets the options of a connection.
+    Options { crm: Provider, create_missing: bool, delete_in_app: bool, delete_in_crm: bool },
+    /// An admin of Salesforce sets up what it does by itself: an automation of this number (0 is none), a rule that refuses.
     Rules { automation: u32, refuses: bool },
-    /// An admin of the CRM changes what the connected user may do with a field.
+    /// An admin of Salesforce changes what the connected user may do with a field.
     Rights { entity: Entity, field: String, rights: Rights },
     /// Somebody decides the waiting conflict of this number.
     Resolve { number: usize, decision: Decision },
@@ -59,16 +70,17 @@ pub enum Event {
     Retry,
     /// Somebody cancels the run.
     Cancel,
-    /// Somebody pauses the connection, and lets it go on as soon as everything stands still.
-    Pause,
+    /// Somebody pauses a connection, and lets it go on as soon as everything stands still.
+    Pause { crm: Provider },
     /// Time goes by.
     Wait { seconds: u32 },
     /// The next calls of an operation go wrong.
-    Fault { operation: String, fault: Fault, times: u32 },
+    Fault { crm: Provider, operation: String, fault: Fault, times: u32 },
     /// All access tokens end.
-    ExpireTokens,
+    ExpireTokens { crm: Provider },
     /// Somebody asks for a run, and it is worked on until it is over.
     Run {
+        crm: Provider,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direction: Option<SyncDirection>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +102,7 @@ pub enum Entered {
     New(u32),
     /// Nothing.
     Empty,
-    /// What both sides last agreed on.
+    /// What all sides last agreed on.
     Back,
     /// The account of this mark.
     Account(u32),
@@ -166,14 +178,33 @@ pub enum Then {
     Breaks,
 }
 
+impl Place {
+    /// The place of a CRM's records.
+    pub fn of(crm: Provider) -> Self {
+        match crm {
+            Provider::Salesforce => Place::Salesforce,
+            Provider::Hubspot => Place::Hubspot,
+        }
+    }
+
+    /// The CRM, if it is one.
+    pub fn crm(self) -> Option<Provider> {
+        match self {
+            Place::App => None,
+            Place::Salesforce => Some(Provider::Salesforce),
+            Place::Hubspot => Some(Provider::Hubspot),
+        }
+    }
+}
+
 impl Event {
     /// Whether it may happen in the middle of a run.
     pub fn is_small(&self) -> bool {
         !matches!(self, Event::Run { .. } | Event::Wait { .. })
     }
 
-    /// The run's turns that this event asks for.
-    pub fn run() -> Self {
-        Event::Run { direction: None, entity: None, compares: false, meanwhile: Vec::new() }
+    /// A whole run of a connection.
+    pub fn run(crm: Provider) -> Self {
+        Event::Run { crm, direction: None, entity: None, compares: false, meanwhile: Vec::new() }
     }
 }

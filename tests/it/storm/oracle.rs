@@ -1,18 +1,19 @@
-//! Keeps its own record of what was entered, by looking at both sides before and after whatever people do, and says at the
-//! end which promise of `sync.md` was not kept. Never reads a base, nor anything else that the engine decides by.
+//! Keeps its own record of what was entered, by looking at the app and the CRMs before and after whatever people do, and says
+//! at the end which promise of `sync.md` was not kept. Never reads a base, nor anything else that the engine decides by.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crosstie::model::{Entity, FieldKind, Side};
+use crosstie::model::{Entity, FieldKind};
 use crosstie::sync::same_meaning;
 use serde_json::Value as Json;
 
-use super::crm::{Crm, Field, is_automatic};
-use super::world::{self, Key, Row, Snapshot, Tie, text};
-use crate::helpers::TestApp;
+use super::crm::{Field, fields, is_automatic};
+use super::history::Place;
+use super::told::Told;
+use super::world::{Key, Row, Snapshot, Tie, World, text};
 
-/// A field of one record of one side.
-type Place = (Side, Key, &'static str);
+/// A field of one record of one place.
+type Spot = (Place, Key, &'static str);
 
 /// A value at a moment.
 type Entry = (u32, Option<String>);
@@ -22,13 +23,13 @@ type Entry = (u32, Option<String>);
 pub struct Oracle {
     /// Counts what people do: the moment.
     now: u32,
-    entries: BTreeMap<Place, Vec<Entry>>,
-    /// How many records of a mark people have made, in the app and in the CRM.
-    made: BTreeMap<(Entity, u32), [usize; 2]>,
+    entries: BTreeMap<Spot, Vec<Entry>>,
+    /// How many records of a mark people have made, by place.
+    made: BTreeMap<(Entity, u32), BTreeMap<Place, usize>>,
     /// Deletes, restores, merges, and decisions about such.
     lives: Vec<(Key, u32)>,
-    /// What both sides agreed on at the end of a whole run in which nobody touched it, and when that run began.
-    settled: BTreeMap<Place, Entry>,
+    /// What all agreed on at the end of a whole run in which nobody touched it, and when that run began.
+    settled: BTreeMap<Spot, Entry>,
     /// Differences that somebody has accepted.
     accepted: BTreeSet<(Key, String)>,
     /// Fields that somebody has decided about.
@@ -44,17 +45,18 @@ impl Oracle {
     }
 
     /// People have done something.
-    pub fn saw(&mut self, before: &(Snapshot, Snapshot), after: &(Snapshot, Snapshot)) {
+    pub fn saw(&mut self, before: &World, after: &World) {
         self.now += 1;
-        for (side, before, after) in [(Side::App, &before.0, &after.0), (Side::Crm, &before.1, &after.1)] {
+        for (place, after) in after {
+            let before = &before[place];
             for (key, row) in after {
                 let old = before.get(key);
                 if old.is_none() {
-                    self.made.entry((key.0, row.mark)).or_default()[usize::from(side == Side::Crm)] += 1;
+                    *self.made.entry((key.0, row.mark)).or_default().entry(*place).or_default() += 1;
                 }
                 for (field, value) in &row.fields {
                     if old.map_or(value.is_some(), |old| old.fields[field] != *value) {
-                        self.entries.entry((side, key.clone(), field)).or_default().push((self.now, value.clone()));
+                        self.entries.entry((*place, key.clone(), field)).or_default().push((self.now, value.clone()));
                     }
                 }
                 if old.is_some_and(|old| old.deleted != row.deleted) {
@@ -66,7 +68,7 @@ impl Oracle {
         }
     }
 
-    /// A record of the CRM has taken in another: the link of either may be the one that goes on (`sync.md`, "Deletes").
+    /// A record of a CRM has taken in another: the link of either may be the one that goes on (`sync.md`, "Deletes").
     pub fn survives(&mut self, key: &Key, row: &Row) {
         self.lives.push((key.clone(), row.mark));
     }
@@ -96,30 +98,28 @@ impl Oracle {
         }
     }
 
-    /// What a field of this side's record was when both sides last agreed.
-    pub fn agreed(&self, side: Side, key: &Key, field: &'static str) -> Option<String> {
-        self.settled.get(&(side, key.clone(), field)).and_then(|(_, value)| value.clone())
+    /// What a field of a record was when all last agreed.
+    pub fn agreed(&self, place: Place, key: &Key, field: &'static str) -> Option<String> {
+        self.settled.get(&(place, key.clone(), field)).and_then(|(_, value)| value.clone())
     }
 
-    /// A whole two-way run is over that began at `began`: what agrees and was not touched since is settled, and must be what
-    /// was entered.
-    pub async fn settle(&mut self, app: &TestApp, crm: &Crm, began: u32) -> Result<(), String> {
-        let (sides, told) = (Sides::read(app, crm).await, Told::read(app).await);
-        let troubled = self.troubled(&sides, crm);
+    /// A whole two-way run is over that began at `began`: what agrees everywhere and was not touched since is settled, and
+    /// must be what was entered.
+    pub fn settle(&mut self, sides: &Sides, told: &Told, began: u32) -> Result<(), String> {
+        let troubled = self.troubled(sides);
         let mut breaches = Vec::new();
-        for (here, there, tie) in sides.pairs().filter(|(_, _, tie)| tie.failed.is_none()) {
-            for field in (crm.fields)(tie.entity) {
-                let places = [(Side::App, here.0.clone(), field.app), (Side::Crm, there.0.clone(), field.app)];
-                let touched = places.iter().any(|place| self.last(place, began).is_some());
-                let is_asked = told.asked.contains(&(here.0.clone(), field.app.to_owned()));
-                if touched || is_asked || !sides.agree(field, here.1, there.1) {
+        for family in sides.families().filter(|family| !family.has_failed) {
+            for field in fields(family.entity) {
+                let touched = family.members.iter().any(|member| self.last(&member.spot(field), began).is_some());
+                let is_asked = told.asked.contains(&(family.app().clone(), field.app.to_owned()));
+                if touched || is_asked || !sides.agree(field, &family) {
                     continue;
                 }
-                if !troubled.contains(&(tie.entity, here.1.mark)) {
-                    breaches.extend(self.lost(&told, field, here, there));
+                if !troubled.contains(&(family.entity, family.mark())) {
+                    breaches.extend(self.lost(told, field, &family));
                 }
-                for (place, row) in places.into_iter().zip([here.1, there.1]) {
-                    self.settled.insert(place, (began, row.fields[field.app].clone()));
+                for member in &family.members {
+                    self.settled.insert(member.spot(field), (began, member.row.fields[field.app].clone()));
                 }
             }
         }
@@ -127,46 +127,48 @@ impl Oracle {
     }
 
     /// The last value that somebody entered after a moment.
-    fn last(&self, place: &Place, after: u32) -> Option<&Option<String>> {
-        self.entries.get(place)?.iter().rev().find(|(at, _)| *at > after).map(|(_, value)| value)
+    fn last(&self, spot: &Spot, after: u32) -> Option<&Option<String>> {
+        self.entries.get(spot)?.iter().rev().find(|(at, _)| *at > after).map(|(_, value)| value)
     }
 
     /// Whether the promises are kept, at rest.
-    pub async fn check(&self, app: &TestApp, crm: &Crm) -> Result<(), String> {
-        let sides = Sides::read(app, crm).await;
-        let troubled = self.troubled(&sides, crm);
-        let told = Told::read(app).await;
+    pub fn check(&self, sides: &Sides, told: &Told) -> Result<(), String> {
+        let troubled = self.troubled(sides);
         let mut breaches = Vec::new();
-        for (here, there, tie) in sides.pairs() {
-            for field in (crm.fields)(tie.entity) {
-                let is_told = told.asked.contains(&(here.0.clone(), field.app.to_owned()))
-                    || tie.failed.is_some()
-                    || sides.waits(field, here.1, there.1);
-                let agrees = sides.agree(field, here.1, there.1);
-                let values = (&here.1.fields[field.app], &there.1.fields[field.app]);
-                if !agrees && !is_told && !self.accepted.contains(&(here.0.clone(), field.app.to_owned())) {
-                    breaches.push(format!("{}.{} of {} disagrees: {values:?}", tie.entity, field.app, here.1.mark));
+        for family in sides.families() {
+            for field in fields(family.entity) {
+                let place = (family.app().clone(), field.app.to_owned());
+                let is_told = told.asked.contains(&place) || family.has_failed || sides.waits(field, &family);
+                let agrees = sides.agree(field, &family);
+                if !agrees && !is_told && !self.accepted.contains(&place) {
+                    let values = family.values(field);
+                    breaches.push(format!(
+                        "{}.{} of {} disagrees: {values:?}",
+                        family.entity,
+                        field.app,
+                        family.mark()
+                    ));
                 }
-                if agrees && !is_told && !troubled.contains(&(tie.entity, here.1.mark)) {
-                    breaches.extend(self.lost(&told, field, here, there));
+                if agrees && !is_told && !troubled.contains(&(family.entity, family.mark())) {
+                    breaches.extend(self.lost(told, field, &family));
                 }
             }
         }
-        breaches.extend(self.doubled(&sides, &told, &troubled));
-        breaches.extend(self.written_too_often(&told, crm));
+        breaches.extend(self.doubled(sides, told, &troubled));
+        breaches.extend(self.written_too_often(sides, told));
         breaches.extend(told.open.iter().map(|intent| format!("an intent is open: {intent}")));
         if breaches.is_empty() { Ok(()) } else { Err(breaches.join("\n")) }
     }
 
     /// Marks of records that were deleted, restored or merged, and of those that such a record carries along.
-    fn troubled(&self, sides: &Sides, crm: &Crm) -> BTreeSet<(Entity, u32)> {
-        let mark_of = |key: &Key| sides.app.get(key).or_else(|| sides.crm.get(key)).map(|row| row.mark);
+    fn troubled(&self, sides: &Sides) -> BTreeSet<(Entity, u32)> {
+        let mark_of = |key: &Key| sides.world.values().find_map(|place| place.get(key)).map(|row| row.mark);
         let mut troubled: BTreeSet<(Entity, u32)> = BTreeSet::new();
         for (key, mark) in &self.lives {
             troubled.insert((key.0, *mark));
             troubled.extend(mark_of(key).map(|mark| (key.0, mark)));
         }
-        let references = |entity: Entity| (crm.fields)(entity).iter().find(|field| field.kind == FieldKind::Reference);
+        let references = |entity: Entity| fields(entity).iter().find(|field| field.kind == FieldKind::Reference);
         for ((_, key, name), entries) in &self.entries {
             if references(key.0).is_none_or(|field| field.app != *name) {
                 continue;
@@ -180,84 +182,86 @@ impl Oracle {
         troubled
     }
 
-    /// Whether the last value that was entered in a field has got lost; both sides agree on another.
-    fn lost(&self, told: &Told, field: &Field, here: (&Key, &Row), there: (&Key, &Row)) -> Option<String> {
-        let places = [(Side::App, here.0.clone(), field.app), (Side::Crm, there.0.clone(), field.app)];
-        let values = [&here.1.fields[field.app], &there.1.fields[field.app]];
-        let settled = self.settled.get(&places[0]);
-        let since = settled.map_or(0, |(at, _)| *at);
-        let last = [self.last(&places[0], since), self.last(&places[1], since)];
-        let is = |side: usize| last[side].is_some_and(|last| same_meaning(field.kind, last, values[side]));
-        let was_decided = self.decided.get(&(here.0.clone(), field.app.to_owned())).is_some_and(|at| *at > since);
-        let what = format!("{}.{} of {}", here.0.0, field.app, here.1.mark);
+    /// Whether the last value that was entered in a field has got lost; all agree on another.
+    fn lost(&self, told: &Told, field: &Field, family: &Family<'_>) -> Option<String> {
+        let settled = |member: &Member<'_>| self.settled.get(&member.spot(field));
+        let since = |member: &Member<'_>| settled(member).map_or(0, |(at, _)| *at);
+        let place = (family.app().clone(), field.app.to_owned());
+        let what = format!("{}.{} of {}", family.entity, field.app, family.mark());
         let is_told = |value: &Option<String>| {
-            let known = told.values.get(&(here.0.clone(), field.app.to_owned()));
-            known.is_some_and(|known| known.iter().any(|told| same_meaning(field.kind, told, value)))
+            told.values.get(&place).is_some_and(|known| known.iter().any(|told| same_meaning(field.kind, told, value)))
         };
-        if is_automatic(values[1]) {
-            // An automation has edited the CRM's record after everybody, whoever wrote before; what it overwrote there is the
-            // CRM's own affair, what came from here is in the journal (`sync.md`, "The base": "a third one, which so merges
-            // as the CRM's edit").
-            let overwritten = last[0].filter(|entered| entered.is_some() && !is_told(entered));
+        // Where one meets the others for the first time, what they have agreed on is as good as what was entered there.
+        let is_first_meeting = family.members.iter().any(|member| settled(member).is_none());
+        let last: Vec<(&Member<'_>, &Option<String>)> = family
+            .members
+            .iter()
+            .filter_map(|member| {
+                let agreed = settled(member).filter(|_| is_first_meeting).map(|(_, value)| value);
+                Some((member, self.last(&member.spot(field), since(member)).or(agreed)?))
+            })
+            .collect();
+        let values = family.values(field);
+        let automatic = |member: &Member<'_>| is_automatic(&member.row.fields[field.app]);
+        if family.members.iter().any(automatic) {
+            // An automation has edited Salesforce's record after everybody, whoever wrote before; what it overwrote there is
+            // Salesforce's own affair, what came from elsewhere is in the journal (`sync.md`, "The base": "a third one, which
+            // so merges as the CRM's edit").
+            let mut elsewhere = last.iter().filter(|(member, _)| member.place != Place::Salesforce);
+            let overwritten = elsewhere.find(|(_, entered)| entered.is_some() && !is_told(entered));
             return overwritten
-                .map(|entered| format!("{what}: {entered:?} gave way to an automation, and nothing tells"));
+                .map(|(_, entered)| format!("{what}: {entered:?} gave way to an automation, and nothing tells"));
         }
-        match last {
-            [None, None] => {
-                let before = settled.map_or(&None, |(_, value)| value);
-                let kept = was_decided || same_meaning(field.kind, before, values[0]);
-                (!kept).then(|| format!("{what}: nobody has touched {before:?}, and it is {:?}", values[0]))
-            }
-            _ if was_decided => None,
-            [Some(entered), None] if !is(0) => {
-                Some(format!("{what}: somebody has entered {entered:?} in the app, and it is {:?}", values[0]))
-            }
-            [None, Some(entered)] if !is(1) => {
-                Some(format!("{what}: somebody has entered {entered:?} in the CRM, and it is {:?}", values[1]))
-            }
-            [Some(app), Some(crm)] if !is(0) && !is(1) => {
-                Some(format!("{what}: {app:?} was entered here and {crm:?} there, and it is {values:?}"))
-            }
-            [Some(app), Some(crm)] => {
-                let loser = [app, crm][usize::from(is(0))];
-                let is_kept =
-                    (is(0) && is(1)) || loser.is_none() || field.kind == FieldKind::Reference || is_told(loser);
-                (!is_kept).then(|| format!("{what}: {loser:?} was overwritten, and nothing tells of it"))
-            }
-            _ => None,
+        let oldest = family.members.iter().map(since).min();
+        if self.decided.get(&place).is_some_and(|at| Some(*at) > oldest) {
+            return None;
         }
+        if last.is_empty() {
+            let before = settled(&family.members[0]).map_or(&None, |(_, value)| value);
+            let kept = same_meaning(field.kind, before, &family.members[0].row.fields[field.app]);
+            return (!kept).then(|| format!("{what}: nobody has touched {before:?}, and it is {values:?}"));
+        }
+        let is = |member: &Member<'_>, entered| same_meaning(field.kind, entered, &member.row.fields[field.app]);
+        let losers = || last.iter().filter(|(member, entered)| !is(member, entered));
+        if losers().count() == last.len() {
+            let entered: Vec<_> = last.iter().map(|(member, entered)| (member.place, entered)).collect();
+            return Some(format!("{what}: somebody has entered {entered:?}, and it is {values:?}"));
+        }
+        let is_kept =
+            |entered: &Option<String>| entered.is_none() || field.kind == FieldKind::Reference || is_told(entered);
+        let mut silent = losers().filter(|(_, entered)| !is_kept(entered));
+        silent.next().map(|(member, entered)| {
+            format!("{what}: {entered:?} of {:?} was overwritten, and nothing tells of it", member.place)
+        })
     }
 
     /// Records that are there too often, or not there, or not linked.
     fn doubled(&self, sides: &Sides, told: &Told, troubled: &BTreeSet<(Entity, u32)>) -> Vec<String> {
         let mut breaches = Vec::new();
-        for ((entity, mark), [in_app, in_crm]) in &self.made {
-            let of_mark = |side: &Snapshot| -> Vec<(Key, Row)> {
-                let rows = side.iter().filter(|(key, row)| key.0 == *entity && row.mark == *mark);
+        for ((entity, mark), made) in &self.made {
+            let of_mark = |place: &Snapshot| -> Vec<(Key, Row)> {
+                let rows = place.iter().filter(|(key, row)| key.0 == *entity && row.mark == *mark);
                 rows.map(|(key, row)| (key.clone(), row.clone())).collect()
             };
-            let (here, there) = (of_mark(&sides.app), of_mark(&sides.crm));
-            let what = format!("{entity} {mark}: entered {in_app} times here and {in_crm} there,");
+            let what = format!("{entity} {mark}: entered {made:?} times,");
             let again = self.lives.iter().filter(|(key, lived)| key.0 == *entity && (lived == mark || *lived == 0));
             let is_troubled = troubled.contains(&(*entity, *mark));
-            let most = in_app + in_crm + if is_troubled { again.count() } else { 0 };
-            if here.len() > most || there.len() > most {
-                breaches.push(format!("{what} is {} times here and {} there", here.len(), there.len()));
-            }
-            if is_troubled {
-                continue;
-            }
-            for (side, rows) in [(Side::App, &here), (Side::Crm, &there)] {
-                for (key, row) in rows {
-                    let mut ties = sides.ties.iter().filter(|tie| tie.entity == *entity && tie.ties(side, &key.1));
-                    let is_tied = ties.any(|tie| tie.state == "linked" || tie.failed.is_some());
+            let most = made.values().sum::<usize>() + if is_troubled { again.count() } else { 0 };
+            let mut is_there = false;
+            for (place, snapshot) in &sides.world {
+                let rows = of_mark(snapshot);
+                is_there |= !rows.is_empty();
+                if rows.len() > most {
+                    breaches.push(format!("{what} is {} times in {place:?}", rows.len()));
+                }
+                for (key, row) in rows.iter().filter(|_| !is_troubled) {
                     let is_asked = told.matches.contains(key) || self.apart.contains(key);
-                    if row.deleted || !(is_tied || is_asked) {
-                        breaches.push(format!("{what} {side} record {row:?} is deleted or has no partner"));
+                    if row.deleted || !(sides.is_tied(*place, key) || is_asked) {
+                        breaches.push(format!("{what} {place:?} record {row:?} is deleted or has no partner"));
                     }
                 }
             }
-            if here.is_empty() && there.is_empty() {
+            if !is_troubled && !is_there {
                 breaches.push(format!("{what} is gone"));
             }
         }
@@ -265,146 +269,124 @@ impl Oracle {
     }
 
     /// Writes of a field are caused by entries: there are no more of them.
-    fn written_too_often(&self, told: &Told, crm: &Crm) -> Vec<String> {
+    fn written_too_often(&self, sides: &Sides, told: &Told) -> Vec<String> {
         let mut breaches = Vec::new();
-        let is_watched = |(_, key, _, name): &&(Side, Key, Key, String)| {
-            (crm.fields)(key.0).iter().any(|field| field.app == name.as_str())
-        };
-        for place @ (side, app_key, crm_key, field) in told.writes.keys().filter(is_watched) {
-            let count = &told.writes[place];
-            let entries = |side: Side, key: &Key| {
-                let place = self.entries.iter().find(|((of, at, name), _)| *of == side && at == key && name == field);
-                place.map_or(0, |(_, entries)| entries.len())
-            };
-            let decided = self.decided.keys().filter(|(key, name)| name == field && (key == app_key || key == crm_key));
+        for ((side, app_key, crm_key, name), count) in &told.writes {
+            if fields(app_key.0).iter().all(|field| field.app != name.as_str()) {
+                continue;
+            }
+            let family =
+                sides.ties.iter().filter(|tie| tie.entity == app_key.0 && tie.app.as_ref() == Some(&app_key.1));
+            let mut members: BTreeSet<&String> = family.filter_map(|tie| tie.crm.as_ref()).collect();
+            members.extend([&app_key.1, &crm_key.1]);
+            let of_family = |entity: Entity, id: &String| entity == app_key.0 && members.contains(id);
+            let spots = self.entries.iter().filter(|((_, key, field), _)| field == name && of_family(key.0, &key.1));
+            let entered: usize = spots.map(|(_, entries)| entries.len()).sum();
+            let decided = self.decided.keys().filter(|((entity, id), field)| field == name && of_family(*entity, id));
             // Each save of the record may start an automation, which writes the field anew.
-            let automatic = told.values.get(&(app_key.clone(), field.clone())).into_iter().flatten();
+            let automatic = told.values.get(&(app_key.clone(), name.clone())).into_iter().flatten();
             let saves = 2 * automatic.filter(|value| is_automatic(value)).count();
-            let most = 1 + entries(Side::App, app_key) + entries(Side::Crm, crm_key) + 2 * decided.count() + saves;
+            let most = 1 + entered + 2 * decided.count() + saves;
             if *count > most {
                 breaches
-                    .push(format!("{app_key:?}.{field} was written {count} times on the {side} side, entered {most}"));
+                    .push(format!("{app_key:?}.{name} was written {count} times on the {side} side, entered {most}"));
             }
         }
         breaches
     }
 }
 
-/// Both sides and the links, at one moment.
-struct Sides {
-    app: Snapshot,
-    crm: Snapshot,
-    ties: Vec<Tie>,
+/// The app, the CRMs and the links, at one moment.
+pub struct Sides {
+    pub world: World,
+    pub ties: Vec<Tie>,
+}
+
+/// A record of a family.
+struct Member<'a> {
+    place: Place,
+    key: &'a Key,
+    row: &'a Row,
+}
+
+/// A living app record and the living CRM records that it is linked with; the app's comes first.
+struct Family<'a> {
+    entity: Entity,
+    members: Vec<Member<'a>>,
+    /// Something about it has failed, and says so.
+    has_failed: bool,
+}
+
+impl Member<'_> {
+    fn spot(&self, field: &Field) -> Spot {
+        (self.place, self.key.clone(), field.app)
+    }
+}
+
+impl Family<'_> {
+    fn app(&self) -> &Key {
+        self.members[0].key
+    }
+
+    fn mark(&self) -> u32 {
+        self.members[0].row.mark
+    }
+
+    fn values(&self, field: &Field) -> Vec<(Place, Option<String>)> {
+        self.members.iter().map(|member| (member.place, member.row.fields[field.app].clone())).collect()
+    }
 }
 
 impl Sides {
-    async fn read(app: &TestApp, crm: &Crm) -> Self {
-        Sides { app: world::in_app(app, crm).await, crm: world::in_crm(app, crm).await, ties: world::ties(app).await }
+    fn member(&self, place: Place, entity: Entity, id: Option<&String>) -> Option<Member<'_>> {
+        let (key, row) = self.world.get(&place)?.get_key_value(&(entity, id?.clone()))?;
+        (!row.deleted).then_some(Member { place, key, row })
     }
 
     /// Living records that are linked.
-    fn pairs(&self) -> impl Iterator<Item = ((&Key, &Row), (&Key, &Row), &Tie)> {
-        self.ties.iter().filter(|tie| tie.state == "linked").filter_map(|tie| {
-            let here = self.app.get_key_value(&(tie.entity, tie.app.clone()?))?;
-            let there = self.crm.get_key_value(&(tie.entity, tie.crm.clone()?))?;
-            (!here.1.deleted && !there.1.deleted).then_some((here, there, tie))
+    fn families(&self) -> impl Iterator<Item = Family<'_>> {
+        self.world[&Place::App].keys().filter_map(|(entity, id)| {
+            let mut members = vec![self.member(Place::App, *entity, Some(id))?];
+            let ties = || self.ties.iter().filter(|tie| tie.entity == *entity && tie.app.as_ref() == Some(id));
+            let linked = || ties().filter(|tie| tie.state == "linked");
+            members.extend(linked().filter_map(|tie| self.member(tie.place, *entity, tie.crm.as_ref())));
+            let has_failed = linked().any(|tie| tie.failed.is_some());
+            (members.len() > 1).then_some(Family { entity: *entity, members, has_failed })
         })
     }
 
+    /// Whether a record has its partner in every CRM, or says why not.
+    fn is_tied(&self, place: Place, (entity, id): &Key) -> bool {
+        let is_tied_with = |crm: Place| {
+            let mut ties = self.ties.iter().filter(|tie| tie.place == crm && tie.entity == *entity);
+            ties.any(|tie| tie.at(place) == Some(id) && (tie.state == "linked" || tie.failed.is_some()))
+        };
+        let mut crms = self.world.keys().filter(|crm| **crm != Place::App && (place == Place::App || place == **crm));
+        crms.all(|crm| is_tied_with(*crm))
+    }
+
     /// Whether a reference leads to a record that has no partner: it waits for one (`sync.md`, "One run").
-    fn waits(&self, field: &Field, here: &Row, there: &Row) -> bool {
-        let has_none = |value: &Option<String>, side: Side| {
-            let Some(id) = value else { return false };
-            let mut ties = self.pairs().filter(|(_, _, tie)| tie.entity == Entity::Account);
-            !ties.any(|(_, _, tie)| tie.ties(side, id))
+    fn waits(&self, field: &Field, family: &Family<'_>) -> bool {
+        let has_none = |member: &Member<'_>| {
+            let Some(id) = &member.row.fields[field.app] else { return false };
+            family.members.iter().filter(|other| other.place != Place::App).any(|crm| {
+                let mut ties = self.ties.iter().filter(|tie| tie.place == crm.place && tie.entity == Entity::Account);
+                let is_asked = member.place == Place::App || member.place == crm.place;
+                is_asked && !ties.any(|tie| tie.state == "linked" && tie.at(member.place) == Some(id))
+            })
         };
-        field.kind == FieldKind::Reference
-            && (has_none(&here.fields[field.app], Side::App) || has_none(&there.fields[field.app], Side::Crm))
+        field.kind == FieldKind::Reference && family.members.iter().any(has_none)
     }
 
-    fn agree(&self, field: &Field, here: &Row, there: &Row) -> bool {
-        let (app, crm) = (&here.fields[field.app], &there.fields[field.app]);
-        if field.kind == FieldKind::Reference && (app.is_some() || crm.is_some()) {
-            return self.ties.iter().any(|tie| tie.entity == Entity::Account && tie.app == *app && tie.crm == *crm);
-        }
-        same_meaning(field.kind, app, crm)
-    }
-}
-
-impl Tie {
-    fn ties(&self, side: Side, id: &str) -> bool {
-        match side {
-            Side::App => self.app.as_deref() == Some(id),
-            Side::Crm => self.crm.as_deref() == Some(id),
-        }
-    }
-}
-
-/// What Crosstie tells people: conflicts and the journal.
-struct Told {
-    /// Fields of app records that wait for a decision.
-    asked: BTreeSet<(Key, String)>,
-    /// Records of questions about whole records.
-    matches: BTreeSet<Key>,
-    /// Every value of a field of an app record that a conflict or the journal tells of.
-    values: BTreeMap<(Key, String), Vec<Option<String>>>,
-    /// How often a field was written on a side, by both ids.
-    writes: BTreeMap<(Side, Key, Key, String), usize>,
-    /// Intents that nobody has settled.
-    open: Vec<String>,
-}
-
-impl Told {
-    async fn read(app: &TestApp) -> Self {
-        let mut told = Told {
-            asked: BTreeSet::new(),
-            matches: BTreeSet::new(),
-            values: BTreeMap::new(),
-            writes: BTreeMap::new(),
-            open: Vec::new(),
-        };
-        for conflict in app.rows("SELECT * FROM crm_sync_conflicts").await {
-            told.conflict(&conflict);
-        }
-        for change in app.rows("SELECT * FROM crm_sync_changes ORDER BY id").await {
-            told.change(&change);
-        }
-        told
-    }
-
-    fn conflict(&mut self, conflict: &Json) {
-        let entity: Entity = text(&conflict["entity_type"]).and_then(|text| text.parse().ok()).expect("an entity");
-        let key = |name: &str| text(&conflict[name]).map(|id| (entity, id));
-        let is_field = conflict["kind"] == "field";
-        let is_pending = conflict["status"] == "pending";
-        if is_pending && !is_field {
-            self.matches.extend([key("entity_id"), key("crm_record_id")].into_iter().flatten());
-        }
-        let Some(here) = key("entity_id") else { return };
-        for field in conflict["conflicting_fields"].as_array().into_iter().flatten().filter_map(text) {
-            if is_pending {
-                self.asked.insert((here.clone(), field.clone()));
+    fn agree(&self, field: &Field, family: &Family<'_>) -> bool {
+        let app = &family.members[0].row.fields[field.app];
+        family.members[1..].iter().all(|member| {
+            let crm = &member.row.fields[field.app];
+            if field.kind == FieldKind::Reference && (app.is_some() || crm.is_some()) {
+                let mut ties = self.ties.iter().filter(|tie| tie.place == member.place);
+                return ties.any(|tie| tie.entity == Entity::Account && tie.app == *app && tie.crm == *crm);
             }
-            let told = ["app_data", "crm_data", "crm_raw"].map(|data| text(&conflict[data][&field]));
-            self.values.entry((here.clone(), field)).or_default().extend(told);
-        }
-    }
-
-    fn change(&mut self, change: &Json) {
-        let entity: Entity = text(&change["entity_type"]).and_then(|text| text.parse().ok()).expect("an entity");
-        let side: Side = text(&change["side"]).and_then(|text| text.parse().ok()).expect("a side");
-        let state = text(&change["state"]).unwrap_or_default();
-        if matches!(state.as_str(), "intended" | "sent" | "unknown") {
-            self.open.push(change.to_string());
-        }
-        let here = (entity, text(&change["record_id"]).unwrap_or_default());
-        let there = (entity, text(&change["crm_record_id"]).unwrap_or_default());
-        for field in change["fields"].as_array().into_iter().flatten() {
-            let name = text(&field["appField"]).unwrap_or_default();
-            self.values.entry((here.clone(), name.clone())).or_default().push(text(&field["before"]));
-            if state == "done" && change["action"] == "update" {
-                *self.writes.entry((side, here.clone(), there.clone(), name)).or_default() += 1;
-            }
-        }
+            same_meaning(field.kind, app, crm)
+        })
     }
 }

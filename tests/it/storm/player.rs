@@ -6,19 +6,20 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use crosstie::clock::Clock;
 use crosstie::engine::{CrmAccess, Engine, worker};
-use crosstie::model::{Entity, SyncDirection};
+use crosstie::model::{Entity, Provider, SyncDirection};
 use crosstie::service::{connections, runs};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Postgres, Transaction};
 use tokio::sync::mpsc::UnboundedReceiver;
 use uuid::Uuid;
 
-use super::crm::Crm;
+use super::crm::{HUBSPOT_ZONE, crm};
 use super::history::{Event, History, Meanwhile, Point, Rights, Then};
-use super::oracle::Oracle;
+use super::oracle::{Oracle, Sides};
 use super::points::{Points, Reached, Watched};
 use super::proxy::Proxy;
-use super::world::{self, Snapshot};
+use super::told::Told;
+use super::world::{self, Snapshot, World};
 use crate::helpers::{TestApp, TestOptions};
 
 /// Longer than a lease, and than any call may last.
@@ -29,10 +30,12 @@ const MOST_TURNS: usize = 400;
 
 /// Hears every edit that the capture trigger notes, also those that a run has worked off before it ends.
 const HEAR: &str = "
-    CREATE TABLE heard (id bigint GENERATED ALWAYS AS IDENTITY, record_id uuid, action text, changed_fields text[]);
+    CREATE TABLE heard
+      (id bigint GENERATED ALWAYS AS IDENTITY, config_id uuid, record_id uuid, action text, changed_fields text[]);
     CREATE FUNCTION hear() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
-      INSERT INTO public.heard (record_id, action, changed_fields) VALUES (NEW.record_id, NEW.action, NEW.changed_fields);
+      INSERT INTO public.heard (config_id, record_id, action, changed_fields)
+        VALUES (NEW.config_id, NEW.record_id, NEW.action, NEW.changed_fields);
       RETURN NULL;
     END $$;
     CREATE TRIGGER hear AFTER INSERT ON crm_pending_changes FOR EACH ROW EXECUTE FUNCTION hear()";
@@ -43,8 +46,9 @@ const MOST_RUNS_TO_REST: usize = 10;
 /// A whole Crosstie in a storm.
 pub struct Player {
     pub app: TestApp,
-    pub crm: &'static Crm,
+    pub crms: Vec<Provider>,
     pub oracle: Oracle,
+    configs: BTreeMap<Provider, Uuid>,
     /// Its pool goes through the proxy, its connector is watched.
     engine: Engine,
     points: Arc<Points>,
@@ -60,19 +64,18 @@ pub struct Player {
     _proxy: Proxy,
 }
 
-/// How both sides and the journal stand at the end.
+/// How all sides and the journal stand at the end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct End {
-    pub app: Snapshot,
-    pub crm: Snapshot,
+    pub world: World,
     /// A line for each journal row, sorted.
     pub journal: Vec<String>,
 }
 
 /// Plays a history; an error tells what was promised and not kept. In a task of its own, so that a panic is one failure.
-pub async fn play(history: &History, crm: &'static Crm) -> Result<End, String> {
+pub async fn play(history: &History) -> Result<End, String> {
     let history = history.clone();
-    let played = tokio::spawn(async move { Player::begin(&history, crm).await.play_out(&history).await });
+    let played = tokio::spawn(async move { Player::begin(&history).await.play_out(&history).await });
     match tokio::time::timeout(std::time::Duration::from_secs(600), played).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(format!("it panicked: {panic}")),
@@ -81,7 +84,7 @@ pub async fn play(history: &History, crm: &'static Crm) -> Result<End, String> {
 }
 
 impl Player {
-    async fn begin(history: &History, crm: &'static Crm) -> Self {
+    async fn begin(history: &History) -> Self {
         let app = TestApp::with(TestOptions { seed: history.seed, ..TestOptions::default() }).await;
         app.leave_jobs();
         let (points, reached) = Points::new();
@@ -98,16 +101,36 @@ impl Player {
         app.sql(&format!("INSERT INTO accounts (workspace_id, name, phone) VALUES ('{bystander}', 'Company 1', '1')"))
             .await;
         app.as_superuser(HEAR).await;
-        app.connect_salesforce().await;
-        app.set_config(&format!(
-            "conflict_resolution = '{}', sync_entities = '{{accounts,contacts,opportunities}}',
+        let mut configs = BTreeMap::new();
+        for crm in &history.crms {
+            let id = match crm {
+                Provider::Salesforce => app.connect_salesforce().await,
+                Provider::Hubspot => app.connect_hubspot().await,
+            };
+            configs.insert(*crm, id);
+        }
+        let zone = format!("UPDATE crm_sync_configs SET time_zone = '{HUBSPOT_ZONE}' WHERE crm_provider = 'hubspot'");
+        app.as_superuser(&zone).await;
+        app.as_superuser(&format!(
+            "UPDATE crm_sync_configs SET conflict_resolution = '{}', sync_entities = '{{accounts,contacts,opportunities}}',
              options = options || '{{\"deleteInApp\": {}, \"deleteInCrm\": {}}}'",
             history.policy, history.delete_in_app, history.delete_in_crm
         ))
         .await;
-        let (rights, open, commits) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let oracle = Oracle::default();
-        Player { app, crm, oracle, engine, points, reached, rights, open, commits, bystander, _proxy: proxy }
+        Player {
+            app,
+            crms: history.crms.clone(),
+            oracle: Oracle::default(),
+            configs,
+            engine,
+            points,
+            reached,
+            rights: BTreeMap::new(),
+            open: Vec::new(),
+            commits: Vec::new(),
+            bystander,
+            _proxy: proxy,
+        }
     }
 
     async fn play_out(mut self, history: &History) -> Result<End, String> {
@@ -116,19 +139,32 @@ impl Player {
         }
         self.rest().await?;
         self.check_bystander().await?;
-        self.oracle.check(&self.app, self.crm).await?;
+        self.oracle.check(&self.sides().await, &Told::read(&self.app).await)?;
         let journal = "SELECT entity_type, side, action, state, record_id, crm_record_id, fields FROM crm_sync_changes";
         let mut journal: Vec<String> = self.app.rows(journal).await.iter().map(ToString::to_string).collect();
         journal.sort();
-        let (app, crm) = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
-        Ok(End { app, crm, journal })
+        Ok(End { world: self.world().await, journal })
+    }
+
+    /// The app and the CRMs as they are.
+    async fn world(&self) -> World {
+        world::world(&self.app, &self.crms).await
+    }
+
+    async fn sides(&self) -> Sides {
+        Sides { world: self.world().await, ties: world::ties(&self.app).await }
+    }
+
+    /// A CRM's connection.
+    pub fn config_of(&self, crm: Provider) -> Uuid {
+        self.configs[&crm]
     }
 
     async fn event(&mut self, event: &Event) -> Result<(), String> {
         match event {
             Event::Wait { seconds } => self.advance(TimeDelta::seconds(i64::from(*seconds))).await,
-            Event::Run { direction, entity, compares, meanwhile } => {
-                self.run((*direction, *entity, *compares), meanwhile).await?;
+            Event::Run { crm, direction, entity, compares, meanwhile } => {
+                self.run(*crm, (*direction, *entity, *compares), meanwhile).await?;
                 self.commit_open().await;
             }
             other => self.people(other, false).await,
@@ -138,9 +174,9 @@ impl Player {
 
     /// What people do, and what the oracle sees of it.
     async fn people(&mut self, event: &Event, rows_are_locked: bool) {
-        let before = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
-        super::people::act(self, event, &before.0, &before.1, rows_are_locked).await;
-        let after = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
+        let before = self.world().await;
+        super::people::act(self, event, &before, rows_are_locked).await;
+        let after = self.world().await;
         self.oracle.saw(&before, &after);
     }
 
@@ -154,11 +190,11 @@ impl Player {
         if self.commits.is_empty() {
             return self.app.advance(by);
         }
-        let before = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
+        let before = self.world().await;
         self.app.advance(by);
         let now = self.app.clock.now();
         self.commits.retain(|commits| *commits > now);
-        let after = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
+        let after = self.world().await;
         self.oracle.saw(&before, &after);
     }
 
@@ -167,52 +203,55 @@ impl Player {
         if self.open.is_empty() {
             return;
         }
-        let before = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
+        let before = self.world().await;
         for open in std::mem::take(&mut self.open) {
             open.commit().await.expect("a commit");
         }
-        let after = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
+        let after = self.world().await;
         self.oracle.saw(&before, &after);
     }
 
     /// One run that somebody asks for, and what must hold of every run.
     async fn run(
         &mut self,
+        crm: Provider,
         (direction, entity, compares): (Option<SyncDirection>, Option<Entity>, bool),
         meanwhile: &[Meanwhile],
     ) -> Result<(), String> {
-        self.reconnect().await;
+        self.reconnect(crm).await;
+        let config_id = self.config_of(crm);
         let began = self.oracle.now();
-        let before = world::in_app(&self.app, self.crm).await;
+        let before = world::in_app(&self.app).await;
         let heard = self.newest_heard().await;
-        let config = self.app.row("SELECT id, sync_direction FROM crm_sync_configs").await;
+        let config =
+            self.app.row(&format!("SELECT sync_direction FROM crm_sync_configs WHERE id = '{config_id}'")).await;
         let connected: SyncDirection =
             config["sync_direction"].as_str().and_then(|text| text.parse().ok()).expect("a direction");
         let admin = self.app.admin().await;
-        let config_id = self.app.config_id().await;
         let narrow = entity.map(|entity| vec![entity]);
         let waits = self.app.rows("SELECT id FROM crm_sync_runs WHERE state IN ('queued', 'running')").await.len();
         let asked = runs::trigger(&self.app.services, admin, config_id, direction, narrow, compares).await;
         let run_id = asked.map_err(|error| format!("no run: {error:?}"))?.job_id;
         self.points.begin(meanwhile.to_vec());
-        self.work_on(run_id).await?;
+        self.work_on(crm, run_id).await?;
         let plain = waits == 0
             && !meanwhile.iter().any(|planned| matches!(planned.then, Then::Happens(_) | Then::Sleeps { .. }));
         if plain {
             let allowed = direction.unwrap_or(connected).common(connected);
-            self.check_direction(allowed.pushes(), allowed.pulls(), entity, &before).await?;
-            self.check_no_echo(heard).await?;
+            self.check_direction(config_id, allowed.pushes(), allowed.pulls(), entity, &before).await?;
+            self.check_no_echo(config_id, heard).await?;
         }
         let run = self.app.run(run_id).await;
         let whole = entity.is_none() && direction.unwrap_or(connected) == SyncDirection::Bidirectional;
         if whole && connected == SyncDirection::Bidirectional && matches!(run.state.as_str(), "completed" | "partial") {
-            self.oracle.settle(&self.app, self.crm, began).await?;
+            let (sides, told) = (self.sides().await, Told::read(&self.app).await);
+            self.oracle.settle(&sides, &told, began)?;
         }
         Ok(())
     }
 
     /// Works until the run is over; where it waits for a time the clock moves on.
-    async fn work_on(&mut self, run_id: Uuid) -> Result<(), String> {
+    async fn work_on(&mut self, crm: Provider, run_id: Uuid) -> Result<(), String> {
         for _ in 0..MOST_TURNS {
             let run = self.app.run(run_id).await;
             if !matches!(run.state.as_str(), "queued" | "running") {
@@ -222,8 +261,8 @@ impl Player {
                     Ok(())
                 };
             }
-            if self.status().await == "paused" {
-                self.check_pause().await?;
+            if self.status(crm).await == "paused" {
+                self.check_pause(crm).await?;
             } else if !self.turn().await {
                 let waits = self.app.row("SELECT min(greatest(run_at, coalesce(leased_until, run_at))) AS until FROM jobs WHERE state IN ('queued', 'running')").await;
                 let until: Option<DateTime<Utc>> = waits["until"].as_str().and_then(|until| until.parse().ok());
@@ -288,9 +327,11 @@ impl Player {
             self.people(event, false).await;
         }
         if !happens.is_empty() {
-            let (admin, config_id) = (self.app.admin().await, self.app.config_id().await);
-            // Where the sign-in has ended meanwhile there is no run.
-            let _ = runs::trigger(&self.app.services, admin, config_id, None, None, false).await;
+            let admin = self.app.admin().await;
+            for config_id in self.configs.values() {
+                // Where the sign-in has ended meanwhile there is no run.
+                let _ = runs::trigger(&self.app.services, admin, *config_id, None, None, false).await;
+            }
             for _ in 0..MOST_TURNS {
                 if !Box::pin(self.turn()).await {
                     break;
@@ -301,26 +342,23 @@ impl Player {
 
     /// Faults are over, every setting is as at the beginning; runs until two in a row have written nothing.
     async fn rest(&mut self) -> Result<(), String> {
-        self.app.simulator.clear_faults().await;
+        for crm in &self.crms {
+            self.app.simulator_of(*crm).clear_faults().await;
+        }
         super::people::calm_down(self).await;
-        // A field that the user may see again is noticed by the next describe, which is fetched hourly at most.
-        self.advance(TimeDelta::minutes(61)).await;
+        // A field that the user may see again is noticed by the next describe, which is fetched hourly at most; an association
+        // that moved no stamp by the daily look.
+        self.advance(TimeDelta::hours(25)).await;
         let mut quiet = VecDeque::from([String::new(), String::new()]);
         for _ in 0..MOST_RUNS_TO_REST {
             self.advance(TimeDelta::minutes(5)).await;
-            self.app.simulator.clear_stats().await;
-            self.run((None, None, false), &[]).await.map_err(|breach| format!("at the end: {breach}"))?;
+            for crm in self.crms.clone() {
+                self.app.simulator_of(crm).clear_stats().await;
+                self.run(crm, (None, None, false), &[]).await.map_err(|breach| format!("at the end: {breach}"))?;
+            }
             let state = self.state().await;
             if quiet.iter().all(|before| *before == state) {
-                let stats = self.app.simulator.stats().await;
-                let calls = stats.calls - stats.of("describe");
-                let looks = self.crm.looks * Entity::ALL.len() as u64;
-                let open = self.app.rows("SELECT id FROM crm_record_links WHERE due").await.len();
-                return if calls > looks && open == 0 {
-                    Err(format!("a run at rest calls: {stats:?}"))
-                } else {
-                    Ok(())
-                };
+                return self.check_rest().await;
             }
             quiet.pop_front();
             quiet.push_back(state);
@@ -329,40 +367,56 @@ impl Player {
         Err(format!("it does not come to rest: {:?}", self.app.rows(journal).await))
     }
 
+    /// The last runs have only looked.
+    async fn check_rest(&self) -> Result<(), String> {
+        let open = self.app.rows("SELECT id FROM crm_record_links WHERE due").await.len();
+        for provider in &self.crms {
+            let stats = self.app.simulator_of(*provider).stats().await;
+            let described = ["describe", "properties", "pipelines", "owners", "account"].map(|call| stats.of(call));
+            let looks = crm(*provider).looks * Entity::ALL.len() as u64;
+            if stats.calls - described.iter().sum::<u64>() > looks && open == 0 {
+                return Err(format!("a run at rest calls {provider}: {stats:?}"));
+            }
+        }
+        Ok(())
+    }
+
     async fn state(&self) -> String {
         let written = self.app.row("SELECT count(*) AS rows FROM crm_sync_changes").await;
-        let (app, crm) = (world::in_app(&self.app, self.crm).await, world::in_crm(&self.app, self.crm).await);
-        format!("{written} {app:?} {crm:?}")
+        format!("{written} {:?}", self.world().await)
     }
 
     /// A rotated token that a death or a lost answer kept from being stored is gone for good: a person signs in again.
-    async fn reconnect(&self) {
-        match self.status().await.as_str() {
-            "error" => self.app.sign_in_again().await,
-            "paused" => self.resume().await,
+    async fn reconnect(&self, crm: Provider) {
+        match self.status(crm).await.as_str() {
+            "error" => self.app.sign_in_again_to(crm, self.config_of(crm)).await,
+            "paused" => self.resume(crm).await,
             _ => {}
         }
     }
 
-    async fn status(&self) -> String {
-        let row = self.app.row("SELECT status FROM crm_sync_configs").await;
+    async fn status(&self, crm: Provider) -> String {
+        let config_id = self.config_of(crm);
+        let row = self.app.row(&format!("SELECT status FROM crm_sync_configs WHERE id = '{config_id}'")).await;
         row["status"].as_str().unwrap_or_default().to_owned()
     }
 
-    async fn resume(&self) {
-        let (admin, config_id) = (self.app.admin().await, self.app.config_id().await);
-        connections::resume(&self.app.services, admin, config_id).await.expect("a paused connection can go on");
+    async fn resume(&self, crm: Provider) {
+        let admin = self.app.admin().await;
+        connections::resume(&self.app.services, admin, self.config_of(crm))
+            .await
+            .expect("a paused connection can go on");
     }
 
     /// No call starts while the connection is paused; then it goes on.
-    async fn check_pause(&mut self) -> Result<(), String> {
+    async fn check_pause(&mut self, crm: Provider) -> Result<(), String> {
         let before = self.points.calls();
         for _ in 0..3 {
             self.advance(TimeDelta::seconds(1)).await;
             self.turn().await;
         }
         let after = self.points.calls();
-        self.resume().await;
+        self.resume(crm).await;
         if before == after { Ok(()) } else { Err(format!("{} calls of a paused connection", after - before)) }
     }
 
@@ -372,8 +426,9 @@ impl Player {
     }
 
     /// Nobody has edited during a run: so no edit was noted, but for first looks.
-    async fn check_no_echo(&self, newest: i64) -> Result<(), String> {
-        let query = format!("SELECT * FROM heard WHERE id > {newest} AND action <> 'first_look'");
+    async fn check_no_echo(&self, config_id: Uuid, newest: i64) -> Result<(), String> {
+        let query =
+            format!("SELECT * FROM heard WHERE id > {newest} AND config_id = '{config_id}' AND action <> 'first_look'");
         match self.app.rows(&query).await {
             echoes if echoes.is_empty() => Ok(()),
             echoes => Err(format!("the engine takes its own write for an edit: {echoes:?}")),
@@ -383,6 +438,7 @@ impl Player {
     /// A run writes only where its direction and its entities allow.
     async fn check_direction(
         &self,
+        config_id: Uuid,
         pushes: bool,
         pulls: bool,
         entity: Option<Entity>,
@@ -392,8 +448,11 @@ impl Player {
         if let Some(sent) = sent.iter().find(|sent| !pushes || entity.is_some_and(|entity| entity != sent.entity)) {
             return Err(format!("the run must not write to the CRM: {sent:?}"));
         }
-        let mappings = "SELECT entity_type, crm_field FROM crm_field_mappings WHERE sync_direction IN ('pull', 'none')";
-        for mapping in self.app.rows(mappings).await {
+        let mappings = format!(
+            "SELECT entity_type, crm_field FROM crm_field_mappings
+             WHERE config_id = '{config_id}' AND sync_direction IN ('pull', 'none')"
+        );
+        for mapping in self.app.rows(&mappings).await {
             let closed = |field: &String| mapping["crm_field"] == **field;
             let breach = sent
                 .iter()
@@ -402,7 +461,7 @@ impl Player {
                 return Err(format!("{mapping} must not be written: {sent:?}"));
             }
         }
-        let after = world::in_app(&self.app, self.crm).await;
+        let after = world::in_app(&self.app).await;
         let moved = after.iter().find(|(key, row)| {
             before.get(*key) != Some(*row) && (!pulls || entity.is_some_and(|entity| entity != key.0))
         });

@@ -3,13 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use crosstie::clock::{Clock, SystemClock};
 
-use super::crm::Crm;
 use super::history::{Event, History, Then};
 use super::player::play;
 
 /// The shortest failing history that is found in this time, and how it fails.
-pub async fn shrink(history: &History, failure: String, crm: &'static Crm, patience: TimeDelta) -> (History, String) {
-    let mut shrinking = Shrinking { best: history.clone(), failure, crm, ends: SystemClock.now() + patience };
+pub async fn shrink(history: &History, failure: String, patience: TimeDelta) -> (History, String) {
+    let mut shrinking = Shrinking { best: history.clone(), failure, ends: SystemClock.now() + patience };
     let mut before = usize::MAX;
     while shrinking.size() < before && !shrinking.is_over() {
         before = shrinking.size();
@@ -22,7 +21,6 @@ pub async fn shrink(history: &History, failure: String, crm: &'static Crm, patie
 struct Shrinking {
     best: History,
     failure: String,
-    crm: &'static Crm,
     ends: DateTime<Utc>,
 }
 
@@ -40,7 +38,7 @@ impl Shrinking {
         if self.is_over() {
             return false;
         }
-        match play(&shorter, self.crm).await {
+        match play(&shorter).await {
             Err(failure) => {
                 (self.best, self.failure) = (shorter, failure);
                 true

@@ -432,3 +432,18 @@ async fn the_later_edit_wins_by_the_property_and_not_by_the_record() {
     assert_eq!(app_value(&app, "accounts", record_id, "employee_count").await, json!(3), "theirs is later there");
     app.assert_agreement().await;
 }
+
+#[tokio::test]
+async fn two_records_that_are_one_to_hubspot_are_created_once_and_the_other_says_so() {
+    let app = TestApp::start().await;
+    let [first, second] = ["Raman", "Okafor"].map(|name| json!({ "last_name": name, "email": "info@kestrel.example" }));
+    app.insert("contacts", first).await;
+    app.insert("contacts", second).await;
+    app.connect_hubspot().await;
+    app.sync().await.expect_state("partial");
+    assert_eq!(app.hubspot.records("contacts").await.len(), 1);
+    let links = app.rows("SELECT crm_record_id, failure FROM crm_record_links").await;
+    let failed: Vec<&Json> = links.iter().filter(|link| !link["failure"].is_null()).collect();
+    assert_eq!((links.len(), failed.len()), (2, 1), "{links:?}");
+    assert_eq!(failed[0]["failure"]["code"], "duplicate");
+}

@@ -1,5 +1,6 @@
 //! From the app into the CRM.
 
+use chrono::TimeDelta;
 use crosstie::model::Entity;
 use serde_json::json;
 
@@ -270,4 +271,24 @@ async fn an_insert_that_is_rolled_back_or_deleted_at_once_goes_nowhere() {
     app.sync().await.expect_state("completed");
     assert_eq!(app.simulator.all_records("Account").await.len(), 0);
     assert_eq!(app.rows("SELECT * FROM crm_pending_changes").await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_edit_to_a_field_that_is_read_only_rests_until_it_may_be_written() {
+    let app = TestApp::start().await;
+    let id = app.simulator.create("Account", json!({ "Name": "Kestrel", "Phone": "1" })).await;
+    app.connect_salesforce().await;
+    app.sync().await.expect_state("completed");
+    let record_id = app_id(&app, &id).await;
+    app.simulator.control("field-security", json!({ "hidden": [], "readOnly": ["Account.Phone"] })).await;
+    // A describe is fetched hourly at most.
+    app.advance(TimeDelta::minutes(61));
+    app.sql(&format!("UPDATE accounts SET phone = '2' WHERE id = '{record_id}'")).await;
+    app.sync().await.expect_state("completed");
+    assert_eq!(crm_value(&app, "Account", &id, "Phone").await.as_deref(), Some("1"));
+    app.simulator.control("field-security", json!({ "hidden": [], "readOnly": [] })).await;
+    app.advance(TimeDelta::minutes(61));
+    app.sync().await.expect_state("completed");
+    assert_eq!(crm_value(&app, "Account", &id, "Phone").await.as_deref(), Some("2"));
+    assert_rests(&app).await;
 }
