@@ -75,6 +75,9 @@ pub(crate) struct ReadState {
     /// The CRM's list of deletions was read to its end.
     #[serde(default)]
     pub deletions_listed: bool,
+    /// Both sides are compared in full, and the readings before have brought what changed before this, epoch milliseconds.
+    #[serde(default)]
+    pub compares_before: Option<i64>,
 }
 
 impl Position {

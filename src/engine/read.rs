@@ -28,7 +28,7 @@ use crate::store::app_rows::AppRow;
 use crate::store::links::{self, LinkFailure, StoredLink};
 use crate::store::pending::{self, MatchCandidate};
 use crate::store::{StoreError, WorkspaceTx, app_rows, questions, runs, setup, statistics};
-use crate::sync::{Record, match_keys};
+use crate::sync::{Known, Record, is_missed, match_keys};
 
 /// Describes the entity where the last describe is old, notes deletions, fixes the watermark and opens the window.
 pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
@@ -69,6 +69,7 @@ pub(crate) async fn prepare(step: &Step) -> Result<Position, StepError> {
             .then(String::new),
         looks_back: window.looks_back,
         deletions_listed: query.thorough && deletions.exhaustive,
+        compares_before: window.compares_before,
     };
     let position = step.position.to_phase(Phase::Read(state));
     step.advance(&mut tx, &position).await?;
@@ -176,6 +177,10 @@ async fn merge_page<'a>(
     let waiting = waiting_edits(tx, config_id, context.entity, &pairs).await?;
     let mut batch = Batch::new(context, step.engine.crm.rng.as_ref());
     let survivors = deletes::crm_records_merged(tx, step, context, &mut batch, &records, &pairs).await?;
+    let compares_before = compares_before(step);
+    if compares_before.is_some() {
+        batch.counters(LogDirection::Pull).missed = Some(0);
+    }
     let mut strangers = Vec::new();
     let mut outsiders = Vec::new();
     for (position, (record, pair)) in records.iter().zip(&pairs).enumerate() {
@@ -204,10 +209,14 @@ async fn merge_page<'a>(
             }
             Some(link) if link.state == LinkState::Linked && pair.app.as_ref().is_some_and(is_alive) => {
                 let translated = translate(context, pair, position, &references, transformed);
-                let merged = batch.merge_linked(pair, translated, Some(stamps));
-                if let (true, Some(ids)) =
-                    (merged.to_crm.is_empty(), pair.app.as_ref().and_then(|row| waiting.get(&row.id)))
+                let waits = pair.app.as_ref().and_then(|row| waiting.get(&row.id));
+                if let Some(before) = compares_before
+                    && is_missed_of(context, link, &translated, record.modified_at < before, waits.is_some())
                 {
+                    *batch.counters(LogDirection::Pull).missed.get_or_insert_default() += 1;
+                }
+                let merged = batch.merge_linked(pair, translated, Some(stamps));
+                if let (true, Some(ids)) = (merged.to_crm.is_empty(), waits) {
                     batch.settle_changes(ids);
                 }
             }
@@ -231,6 +240,27 @@ async fn merge_page<'a>(
     meet_strangers(step, tx, context, &mut batch, strangers).await?;
     batch.check_emptying()?;
     Ok(batch)
+}
+
+/// Where a full comparison is read: what had changed before this should be known, epoch milliseconds.
+fn compares_before(step: &Step) -> Option<i64> {
+    match &step.position.phase {
+        Phase::Read(state) => state.compares_before,
+        _ => None,
+    }
+}
+
+/// Whether a linked record differs from what was agreed, and the readings before should have brought it.
+fn is_missed_of(
+    context: &EntityContext,
+    link: &StoredLink,
+    translated: &Translated,
+    crm_is_old: bool,
+    edit_waits: bool,
+) -> bool {
+    let says_why = link.due || link.failure.is_some() || !link.decision.is_empty() || !link.guarded.is_empty();
+    let fields: Vec<_> = context.fields.iter().map(|field| &field.mapped).zip(&translated.states).collect();
+    is_missed(&fields, Known { seen: &link.seen, app_waits: edit_waits || says_why, crm_is_old })
 }
 
 /// The edits in the app that wait for each record of a page.

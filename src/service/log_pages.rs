@@ -234,6 +234,14 @@ fn sentence(connections: &[(Uuid, Provider)], log: &StoredLog, waits: usize) -> 
     if waits > 0 {
         parts.push(format!("{waits} wait for you"));
     }
+    match log.missed {
+        None => {}
+        Some(0) => parts.push("a full comparison found nothing that had been missed".to_owned()),
+        Some(1) => parts.push("a full comparison found 1 change that had been missed".to_owned()),
+        Some(missed) => {
+            parts.push(format!("a full comparison found {} changes that had been missed", grouped(missed)));
+        }
+    }
     let rest = if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) };
     match log.status {
         LogStatus::Running => format!("{} {entity} {way}{rest}", verb(log.direction, true)),

@@ -155,6 +155,7 @@ pub(super) fn view(workspace_id: Uuid, log: StoredLog) -> Log {
         records_deleted: log.deleted,
         conflicts_detected: log.conflicts_detected,
         conflicts_resolved: log.conflicts_resolved,
+        records_missed: log.missed,
         sync_duration_ms: log.duration_ms,
         status: log.status,
         error_message: log.error_message,

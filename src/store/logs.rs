@@ -37,6 +37,8 @@ pub struct StoredLog {
     pub conflicts_detected: i64,
     /// Conflicts settled by policy or rule.
     pub conflicts_resolved: i64,
+    /// Changes that a full comparison found and earlier readings should have brought; `None`: nothing was compared.
+    pub missed: Option<i64>,
     /// From start to end.
     pub duration_ms: Option<i64>,
     /// Its state.
@@ -68,6 +70,7 @@ struct LogRow {
     records_deleted: i64,
     conflicts_detected: i64,
     conflicts_resolved: i64,
+    records_missed: Option<i64>,
     sync_duration_ms: Option<i64>,
     status: String,
     error_message: Option<String>,
@@ -94,6 +97,7 @@ impl LogRow {
             deleted: self.records_deleted,
             conflicts_detected: self.conflicts_detected,
             conflicts_resolved: self.conflicts_resolved,
+            missed: self.records_missed,
             duration_ms: self.sync_duration_ms,
             status: self.status.parse()?,
             error_message: self.error_message,
@@ -135,7 +139,7 @@ pub async fn list(
         LogRow,
         "SELECT id, config_id, run_id, sync_direction, entity_type, records_processed, records_synced, records_failed,
                 records_skipped, records_created, records_updated, records_deleted, conflicts_detected, conflicts_resolved,
-                sync_duration_ms, status, error_message, error_details, stages, started_at, completed_at
+                records_missed, sync_duration_ms, status, error_message, error_details, stages, started_at, completed_at
          FROM crm_sync_logs
          WHERE workspace_id = $1 AND ($2::uuid IS NULL OR config_id = $2) AND ($3::text IS NULL OR status = $3)
            AND ($4::text IS NULL OR entity_type = $4) AND ($5::text IS NULL OR sync_direction = $5)
@@ -186,7 +190,7 @@ pub async fn load(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredLog>, S
         LogRow,
         "SELECT id, config_id, run_id, sync_direction, entity_type, records_processed, records_synced, records_failed,
                 records_skipped, records_created, records_updated, records_deleted, conflicts_detected, conflicts_resolved,
-                sync_duration_ms, status, error_message, error_details, stages, started_at, completed_at
+                records_missed, sync_duration_ms, status, error_message, error_details, stages, started_at, completed_at
          FROM crm_sync_logs WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         id

@@ -314,6 +314,8 @@ pub struct Counters {
     pub conflicts_detected: i64,
     /// Conflicts settled by policy or rule.
     pub conflicts_resolved: i64,
+    /// Changes that a full comparison found and earlier readings should have brought; `None`: nothing was compared.
+    pub missed: Option<i64>,
 }
 
 impl Counters {
@@ -370,7 +372,8 @@ pub async fn count(tx: &mut WorkspaceTx, log_id: Uuid, counters: &Counters) -> R
         "UPDATE crm_sync_logs SET records_processed = records_processed + $3, records_synced = records_synced + $4,
            records_failed = records_failed + $5, records_skipped = records_skipped + $6, records_created = records_created + $7,
            records_updated = records_updated + $8, records_deleted = records_deleted + $9,
-           conflicts_detected = conflicts_detected + $10, conflicts_resolved = conflicts_resolved + $11
+           conflicts_detected = conflicts_detected + $10, conflicts_resolved = conflicts_resolved + $11,
+           records_missed = CASE WHEN $12::bigint IS NULL THEN records_missed ELSE coalesce(records_missed, 0) + $12 END
          WHERE workspace_id = $1 AND id = $2",
         workspace_id,
         log_id,
@@ -382,7 +385,8 @@ pub async fn count(tx: &mut WorkspaceTx, log_id: Uuid, counters: &Counters) -> R
         counters.updated,
         counters.deleted,
         counters.conflicts_detected,
-        counters.conflicts_resolved
+        counters.conflicts_resolved,
+        counters.missed
     )
     .execute(tx.connection())
     .await?;

@@ -4,6 +4,7 @@
 //! arguments always give the same answer, and nothing that either side holds is forgotten by a decision.
 
 mod backoff;
+mod comparison;
 mod day;
 mod default_mappings;
 mod delete;
@@ -21,6 +22,7 @@ mod sweep;
 mod value;
 
 pub use backoff::backoff_ms;
+pub use comparison::{Known, is_missed};
 pub use day::{day_of, is_day_of_instant, start_of_day};
 pub use default_mappings::{DefaultMapping, default_mappings};
 pub use delete::{DeleteDecision, decide_delete, guard_holds};

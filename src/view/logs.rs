@@ -43,6 +43,8 @@ pub struct Log {
     pub conflicts_detected: i64,
     /// Conflicts settled by policy or rule.
     pub conflicts_resolved: i64,
+    /// Changes that a full comparison found and earlier readings should have brought; none where nothing was compared.
+    pub records_missed: Option<i64>,
     /// From its start to its end.
     pub sync_duration_ms: Option<i64>,
     /// `running`, `completed`, `partial`, `failed` or `cancelled`.

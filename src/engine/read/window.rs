@@ -28,6 +28,8 @@ pub(super) struct Window {
     pub(super) looks_back: BTreeMap<String, i64>,
     /// References that move no stamp are to be asked for.
     pub(super) asks_references: bool,
+    /// Where both sides are compared in full: the readings before have brought what changed before this, epoch milliseconds.
+    pub(super) compares_before: Option<i64>,
 }
 
 /// What a run wants of the window.
@@ -66,6 +68,7 @@ pub(super) fn open(wish: &Wish<'_>, cursor: Option<&Cursor>, look_backs: &[LookB
         },
         asks_references: due.iter().any(|look| look.every >= ASK_REFERENCES_EVERY),
         looks_back: due.iter().map(|look| (distance(look), now_ms)).collect(),
+        compares_before: start.filter(|_| is_covered && compares),
     }
 }
 
@@ -132,6 +135,10 @@ mod tests {
         let hurried = Wish { trigger: RunTrigger::Change, ..wish("x") };
         assert!(open(&hurried, Some(&cursor()), &LOOK_BACKS, at(week)).since.is_some(), "an edit does not wait for it");
         let asked = Wish { compares: true, ..wish("x") };
-        assert_eq!(open(&asked, Some(&cursor()), &LOOK_BACKS, at(1001)).since, None);
+        let compared = open(&asked, Some(&cursor()), &LOOK_BACKS, at(1001));
+        assert_eq!((compared.since, compared.compares_before), (None, Some(at(998).timestamp_millis())));
+        let widened = Wish { compares: true, ..wish("y") };
+        let first = open(&widened, Some(&cursor()), &LOOK_BACKS, at(1001));
+        assert_eq!(first.compares_before, None, "what more is covered now was not missed");
     }
 }

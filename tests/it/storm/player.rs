@@ -241,6 +241,9 @@ impl Player {
             self.check_direction(config_id, allowed.pushes(), allowed.pulls(), entity, &before).await?;
             self.check_no_echo(config_id, heard).await?;
         }
+        if plain && compares {
+            self.check_missed(run_id).await?;
+        }
         let run = self.app.run(run_id).await;
         let whole = entity.is_none() && direction.unwrap_or(connected) == SyncDirection::Bidirectional;
         if whole && connected == SyncDirection::Bidirectional && matches!(run.state.as_str(), "completed" | "partial") {
@@ -367,8 +370,8 @@ impl Player {
         Err(format!("it does not come to rest: {:?}", self.app.rows(journal).await))
     }
 
-    /// The last runs have only looked.
-    async fn check_rest(&self) -> Result<(), String> {
+    /// The last runs have only looked, and nothing was missed.
+    async fn check_rest(&mut self) -> Result<(), String> {
         let open = self.app.rows("SELECT id FROM crm_record_links WHERE due").await.len();
         for provider in &self.crms {
             let stats = self.app.simulator_of(*provider).stats().await;
@@ -377,6 +380,9 @@ impl Player {
             if stats.calls - described.iter().sum::<u64>() > looks && open == 0 {
                 return Err(format!("a run at rest calls {provider}: {stats:?}"));
             }
+        }
+        for crm in self.crms.clone() {
+            self.run(crm, (None, None, true), &[]).await.map_err(|breach| format!("compared at the end: {breach}"))?;
         }
         Ok(())
     }
@@ -406,6 +412,15 @@ impl Player {
         connections::resume(&self.app.services, admin, self.config_of(crm))
             .await
             .expect("a paused connection can go on");
+    }
+
+    /// A full comparison finds nothing that the runs before should have brought.
+    async fn check_missed(&self, run_id: Uuid) -> Result<(), String> {
+        let query = format!("SELECT * FROM crm_sync_logs WHERE run_id = '{run_id}' AND records_missed > 0");
+        match self.app.rows(&query).await {
+            missed if missed.is_empty() => Ok(()),
+            missed => Err(format!("changes were missed: {missed:?}")),
+        }
     }
 
     /// No call starts while the connection is paused; then it goes on.

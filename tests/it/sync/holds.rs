@@ -157,11 +157,24 @@ async fn a_comparison_on_demand_finds_an_edit_that_was_never_captured() {
     app.sync().await.expect_state("completed");
     assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await, None, "the capture has no word of it");
 
-    let wish = json!({ "configId": app.config_id().await, "compare": true });
-    let answer = app.sign_in_as(Role::Admin).await.post("/api/crm/sync/trigger", wish).await.expect(202);
-    let run_id = answer["job_id"].as_str().and_then(|id| id.parse().ok()).expect("a run's id");
-    app.finish(run_id).await.expect_state("completed");
+    let admin = app.sign_in_as(Role::Admin).await;
+    let mut missed = Vec::new();
+    for _ in 0..2 {
+        let wish = json!({ "configId": app.config_id().await, "compare": true });
+        let answer = admin.post("/api/crm/sync/trigger", wish).await.expect(202);
+        let run_id = answer["job_id"].as_str().and_then(|id| id.parse().ok()).expect("a run's id");
+        app.finish(run_id).await.expect_state("completed");
+        let log = app.logs(run_id).await[&("account".to_owned(), "pull".to_owned())].clone();
+        let id = log["id"].as_str().expect("an id");
+        let told = admin.get(&format!("/api/crm/sync/logs/{id}")).await.expect(200);
+        missed.push(told["log"]["recordsMissed"].clone());
+        app.advance(TimeDelta::minutes(5));
+    }
     assert_eq!(crm_value(&app, "Account", &crm_id, "Phone").await, some("7"));
+    assert_eq!(missed, [json!(1), json!(0)], "the log tells what the readings before should have brought");
+    app.sync().await.expect_state("completed");
+    let newest = admin.get("/api/crm/sync/logs?limit=1").await.expect(200);
+    assert_eq!(newest["logs"][0]["recordsMissed"], Json::Null, "an ordinary run compares nothing");
 }
 
 #[tokio::test]
