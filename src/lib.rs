@@ -14,6 +14,8 @@ pub mod view;
 #[cfg(feature = "ssr")]
 pub mod api;
 #[cfg(feature = "ssr")]
+pub mod blobs;
+#[cfg(feature = "ssr")]
 pub mod boot;
 #[cfg(feature = "ssr")]
 pub mod clock;

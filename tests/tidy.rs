@@ -12,7 +12,8 @@ const LONGEST_FILE: usize = 500;
 const LONGEST_FUNCTION: usize = 100;
 
 /// Which of our modules each one may know. `boot` may know all; nobody may know `boot`.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
+    ("blobs", &[]),
     ("clock", &[]),
     ("model", &[]),
     ("view", &["model"]),
@@ -25,7 +26,10 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("store", &["model", "sync"]),
     ("queue", &[]),
     ("engine", &["clock", "connectors", "model", "queue", "security", "store", "sync", "transform"]),
-    ("service", &["clock", "connectors", "engine", "model", "queue", "security", "store", "sync", "transform", "view"]),
+    (
+        "service",
+        &["blobs", "clock", "connectors", "engine", "model", "queue", "security", "store", "sync", "transform", "view"],
+    ),
     ("api", &["model", "service", "view"]),
     // Knows nothing of ours: a shared type would hide a shared mistake.
     ("simulator", &[]),
@@ -33,6 +37,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
         "boot",
         &[
             "api",
+            "blobs",
             "clock",
             "connectors",
             "engine",
@@ -51,16 +56,17 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that only these modules may name.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("axum", &["api", "boot", "simulator", "ui"]),
     ("clap", &["boot"]),
     ("leptos", &["boot", "ui", "view"]),
     ("oauth2", &["connectors", "security"]),
+    ("object_store", &["blobs"]),
     ("reqwest", &["boot", "connectors", "simulator"]),
     ("rquickjs", &["transform"]),
     // Others hand a pool on; what they may name of it is in `POOL_TYPES`.
     ("sqlx", &["boot", "queue", "store"]),
-    ("tokio", &["api", "boot", "connectors", "engine", "queue", "service", "simulator", "store", "transform"]),
+    ("tokio", &["api", "blobs", "boot", "connectors", "engine", "queue", "service", "simulator", "store", "transform"]),
 ];
 
 /// What the engine and the services may name of sqlx: the pool that they hand on, and the waker.

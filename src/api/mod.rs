@@ -9,6 +9,7 @@ mod connections;
 mod cross_site;
 mod events;
 mod extract;
+mod files;
 mod headers;
 mod idempotency;
 mod identify;
@@ -53,7 +54,7 @@ fn rest(services: &Services, stopping: CancellationToken) -> Router<Services> {
         .route("/auth/logout", post(auth::logout))
         .route("/auth/me", get(auth::me))
         .route("/auth/workspace", post(auth::workspace))
-        .nest("/crm", crm(stopping).route_layer(answer_once).route_layer(signed_in_only))
+        .nest("/crm", crm(stopping).route_layer(answer_once).merge(files::router()).route_layer(signed_in_only))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_this_way)
 }

@@ -94,7 +94,8 @@ async fn remove(
     Ok(Json(RecordAnswer { record }))
 }
 
-fn entity_of(plural: &str) -> Result<Entity, Problem> {
+/// The entity that a path names.
+pub(super) fn entity_of(plural: &str) -> Result<Entity, Problem> {
     Entity::from_plural(plural).ok_or_else(Problem::not_found)
 }
 

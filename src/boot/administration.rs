@@ -11,6 +11,7 @@ use super::config::{DataConfig, Environment, data_config};
 use super::database::{Database, Opener, prepare_data_dir};
 use super::say;
 use super::wiring::{self, Parts};
+use crate::blobs::BlobStore;
 use crate::connectors::hubspot::API_VERSION;
 use crate::model::Role;
 use crate::security::{SystemRng, Vault, tokens};
@@ -91,6 +92,7 @@ fn services(database: &Database) -> anyhow::Result<Services> {
         clients: Vec::new(),
         hubspot_version: API_VERSION.to_owned(),
         public_url: String::new(),
+        blobs: BlobStore::in_memory(0),
         demo: None,
     })
 }

@@ -1,5 +1,7 @@
 //! Settings: flags before environment before defaults. Whatever is wrong is one sentence that names the setting.
 
+mod files;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -12,6 +14,7 @@ use crate::connectors::hubspot::API_VERSION;
 use crate::engine::CrmClient;
 use crate::model::Provider;
 use crate::security::Vault;
+pub use files::FilesConfig;
 
 const SALESFORCE_LOGIN: &str = "https://login.salesforce.com";
 
@@ -73,6 +76,8 @@ pub struct ServerConfig {
     pub clients: Vec<CrmClient>,
     /// Version of HubSpot's API.
     pub hubspot_version: String,
+    /// Where the contents of files are.
+    pub files: FilesConfig,
     /// Where the data are.
     pub data: DataConfig,
 }
@@ -110,6 +115,7 @@ pub fn server_config(args: &ServeArgs, environment: Environment<'_>) -> Result<S
         workers: args.workers,
         secret_key: secret_key(args.demo, environment)?,
         hubspot_version: hubspot_version(environment)?,
+        files: files::files_config(&data.data_dir, environment)?,
         clients: salesforce_client(environment)?.into_iter().chain(hubspot_client(environment)?).collect(),
         data,
     })

@@ -19,6 +19,7 @@ use super::demo::{self, DemoFile, RunningSimulators};
 use super::health::Door;
 use super::wiring::{self, Parts};
 use super::{site, telemetry};
+use crate::blobs::BlobStore;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::worker;
 use crate::security::SystemRng;
@@ -111,12 +112,15 @@ async fn start(
     } else {
         None
     };
+    let blobs = BlobStore::open(&config.files.place, config.files.limit)
+        .context("CROSSTIE_FILES names a place that cannot be used: check it and its settings")?;
     let services = wiring::services(Parts {
         pool: database.pool.clone(),
         secret_key: secret_key(&config, &data_dir)?,
         clients,
         hubspot_version: config.hubspot_version.clone(),
         public_url: config.public_url.clone().unwrap_or_else(|| reachable(address)),
+        blobs,
         demo: config.demo.then(demo::settings),
     })?;
     if config.demo && database.embedded.is_some() {

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 
+use crate::blobs::BlobStore;
 use crate::clock::{Clock, SystemClock};
 use crate::connectors::HttpSettings;
 use crate::connectors::hubspot::HubspotConnector;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub hubspot_version: String,
     /// Address that people and CRMs reach this server at.
     pub public_url: String,
+    /// What files hold.
+    pub blobs: BlobStore,
     /// What a demo offers.
     pub demo: Option<DemoSettings>,
 }
@@ -58,6 +61,7 @@ pub fn services(parts: Parts) -> anyhow::Result<Services> {
         rng,
         vault,
         transforms: Arc::new(transforms),
+        blobs: parts.blobs,
         settings: Arc::new(ServiceSettings { public_url: parts.public_url, demo: parts.demo }),
         events: EventBus::new(),
     })

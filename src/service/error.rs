@@ -14,6 +14,8 @@ pub enum ErrorKind {
     NotFound,
     /// The state does not allow it (409).
     State,
+    /// The input is larger than may be (413).
+    TooLarge,
     /// The input is invalid (422).
     Invalid,
     /// Too many tries (429).
@@ -95,6 +97,15 @@ impl ServiceError {
     pub fn invalid_fields(fields: Vec<FieldProblem>) -> Self {
         let detail = fields.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join(" ");
         ServiceError { fields, ..Self::new(ErrorKind::Invalid, "invalid", detail) }
+    }
+
+    /// A file is larger than `limit` bytes.
+    pub fn too_large(limit: u64) -> Self {
+        let detail = format!(
+            "The file is larger than {} MB, the most that is taken here. Send a smaller one, or ask whoever runs this server to raise the limit.",
+            limit >> 20
+        );
+        Self::new(ErrorKind::TooLarge, "too_large", detail)
     }
 
     /// Too many tries.

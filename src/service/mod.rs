@@ -20,6 +20,7 @@ pub mod conflicts;
 pub mod connecting;
 pub mod connections;
 pub mod events;
+pub mod files;
 pub mod frame;
 pub mod idempotency;
 pub mod integrations;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
+use crate::blobs::BlobStore;
 use crate::clock::Clock;
 use crate::engine::CrmAccess;
 use crate::security::{Rng, Vault};
@@ -68,6 +70,8 @@ pub struct Services {
     pub crm: Arc<CrmAccess>,
     /// Runs user transforms.
     pub transforms: Arc<TransformHost>,
+    /// What files hold.
+    pub blobs: BlobStore,
     /// Settings of this server.
     pub settings: Arc<ServiceSettings>,
     /// What changed, for server-sent events.

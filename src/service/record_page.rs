@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::paging::PageAsked;
 use super::records::search_text;
-use super::{ServiceError, Services, Viewer, record_form, record_why};
+use super::{ServiceError, Services, Viewer, files, record_form, record_why};
 use crate::model::{
     ConflictStatus, Entity, Environment, FieldDirection, FieldKind, LinkState, Provider, app_field, app_fields,
 };
@@ -80,6 +80,7 @@ pub async fn show(
     let conflicts = record_evidence::conflicts(&mut tx, entity, id, MOST_CONFLICTS).await?;
     let offers = record_evidence::offering_connections(&mut tx, entity).await?;
     let names = names_of_accounts(&mut tx, std::slice::from_ref(&record)).await?;
+    let files = files::on_page(&mut tx, entity, id, services.blobs.limit()).await?;
     let now = tx.now();
     let mut links = Vec::new();
     for link in &evidence {
@@ -102,6 +103,7 @@ pub async fn show(
         deleted: record.deleted_at.map(|at| Moment::new(at, now)),
         sentence: sentence(entity, &record, &links, checked.as_ref(), &offers),
         own_fields: own_fields(entity, &record, &links, &names),
+        files,
         conflicts: conflicts_that_wait(conflicts),
         why,
         form: record_form::fields_of(entity, Some(&record), &names),

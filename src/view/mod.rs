@@ -6,6 +6,7 @@
 pub mod conflicts;
 pub mod connect;
 pub mod connections;
+pub mod files;
 pub mod frame;
 pub mod instant;
 pub mod integrations;

@@ -75,12 +75,40 @@ pub struct RecordPage {
     pub links: Vec<LinkOnPage>,
     /// Fields that no link compares.
     pub own_fields: Vec<OwnField>,
+    /// Its files.
+    pub files: FilesOnPage,
     /// Questions about it that wait.
     pub conflicts: Vec<ConflictOnPage>,
     /// Why the chosen field has its value.
     pub why: Option<Why>,
     /// Every field as the form shows it.
     pub form: Vec<FormField>,
+}
+
+/// The files of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilesOnPage {
+    /// By name.
+    pub files: Vec<FileOnPage>,
+    /// Most that one may have: "25 MB".
+    pub limit: String,
+}
+
+/// A file of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileOnPage {
+    /// The file.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Where it is loaded from.
+    pub href: String,
+    /// "1.2 MB".
+    pub size: String,
+    /// When it was added.
+    pub added: Moment,
 }
 
 /// A tie to a CRM record, with both sides.

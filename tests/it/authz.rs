@@ -32,6 +32,7 @@ fn routes() -> Vec<(&'static str, &'static str, Json, Stranger)> {
         ("DELETE", "/crm/configs/{id}/field-mappings/{mapping_id}", none(), NotFound),
         ("DELETE", "/crm/disconnect/{provider}", none(), NotFound),
         ("DELETE", "/crm/records/{entity}/{id}", none(), NotFound),
+        ("DELETE", "/crm/records/{entity}/{id}/files/{file_id}", none(), NotFound),
         ("GET", "/auth/me", none(), Own),
         ("GET", "/crm/configs", none(), Own),
         ("GET", "/crm/configs/{id}", none(), NotFound),
@@ -41,6 +42,8 @@ fn routes() -> Vec<(&'static str, &'static str, Json, Stranger)> {
         ("GET", "/crm/events", none(), Own),
         ("GET", "/crm/records/{entity}", none(), Own),
         ("GET", "/crm/records/{entity}/{id}", none(), NotFound),
+        ("GET", "/crm/records/{entity}/{id}/files", none(), NotFound),
+        ("GET", "/crm/records/{entity}/{id}/files/{file_id}", none(), NotFound),
         ("GET", "/crm/sync/jobs/{job_id}", none(), NotFound),
         ("GET", "/crm/sync/logs", none(), Own),
         ("GET", "/crm/sync/logs/{id}", none(), NotFound),
@@ -61,6 +64,7 @@ fn routes() -> Vec<(&'static str, &'static str, Json, Stranger)> {
         ("POST", "/crm/connect", json!({ "provider": "salesforce" }), Own),
         ("POST", "/crm/oauth/callback", json!({ "provider": "salesforce", "code": "x", "state": "x" }), Own),
         ("POST", "/crm/records/{entity}", record(), Own),
+        ("POST", "/crm/records/{entity}/{id}/files", none(), NotFound),
         ("POST", "/crm/sync/jobs/{job_id}/approve", none(), NotFound),
         ("POST", "/crm/sync/jobs/{job_id}/cancel", none(), NotFound),
         ("POST", "/crm/sync/jobs/{job_id}/reject", none(), NotFound),
@@ -86,6 +90,7 @@ const FUNCTIONS: &[(&str, &str, Stranger)] = &[
     ("create_api_key", "name=reports", Own),
     ("create_record", "entity=account&fields[name]=Kestrel", Own),
     ("decide_held_run", "job_id={run}&approve=true", NotFound),
+    ("delete_file", "entity=account&id={record}&file={file}", NotFound),
     ("delete_record", "entity=account&id={record}", NotFound),
     ("disconnect_crm", "provider=salesforce", Own),
     ("find_accounts", "q=kestrel", Own),
@@ -146,6 +151,7 @@ struct Ours {
     config: Uuid,
     mapping: String,
     record: Uuid,
+    file: String,
     run: Uuid,
     log: String,
     conflict: Uuid,
@@ -155,6 +161,7 @@ impl Ours {
     async fn make(app: &TestApp) -> Self {
         let config = app.connect_salesforce().await;
         let record = app.insert("accounts", json!({ "name": "Kestrel" })).await;
+        let file = app.add_file("accounts", record, "Offer.pdf", b"offer").await;
         let run = app.sync().await.expect_state("completed").id;
         let one = async |query: &str| app.row(query).await["id"].as_str().expect("an id").to_owned();
         let mapping = one("SELECT id FROM crm_field_mappings ORDER BY id LIMIT 1").await;
@@ -173,6 +180,7 @@ impl Ours {
             config,
             mapping,
             record,
+            file,
             run,
             log,
             conflict,
@@ -189,6 +197,8 @@ impl Ours {
         };
         text.replace("{id}", &id)
             .replace("{mapping_id}", &self.mapping)
+            .replace("{file_id}", &self.file)
+            .replace("{file}", &self.file)
             .replace("{job_id}", &self.run.to_string())
             .replace("{entity}", "accounts")
             .replace("{provider}", Provider::Salesforce.as_str())

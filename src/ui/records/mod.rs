@@ -1,5 +1,6 @@
 //! The app's own records: list, one record, its form.
 
+mod files;
 mod form;
 mod list;
 mod record;

@@ -5,8 +5,9 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use uuid::Uuid;
 
+use super::files::Files;
 use super::form::RecordFields;
-use super::server::{DeleteRecord, RestoreRecord, SaveRecord, load_record};
+use super::server::{DeleteFile, DeleteRecord, RestoreRecord, SaveRecord, load_record};
 use super::why::WhyPanel;
 use super::{Refused, list_href, record_href, use_entity};
 use crate::model::{Capability, ConflictKind, LinkState};
@@ -42,7 +43,9 @@ pub fn RecordPage() -> impl IntoView {
     let save = ServerAction::<SaveRecord>::new();
     let delete = ServerAction::<DeleteRecord>::new();
     let restore = ServerAction::<RestoreRecord>::new();
-    let changes = move || (save.version().get(), delete.version().get(), restore.version().get());
+    let delete_file = ServerAction::<DeleteFile>::new();
+    let changes =
+        move || (save.version().get(), delete.version().get(), restore.version().get(), delete_file.version().get());
     let page = Resource::new(
         move || (entity.get(), id.get(), field.get(), changes()),
         |(entity, id, field, _)| async move {
@@ -62,7 +65,7 @@ pub fn RecordPage() -> impl IntoView {
                             let shown = page.clone();
                             view! {
                                 <Head page=page.clone() restore=restore />
-                                <Body page=shown />
+                                <Body page=shown delete_file=delete_file />
                                 {match mode.get() {
                                     Mode::Edit => view! { <EditDialog page=page save=save /> }.into_any(),
                                     Mode::AskDelete => view! { <DeleteDialog page=page delete=delete /> }.into_any(),
@@ -139,7 +142,7 @@ fn Head(page: Page, restore: ServerAction<RestoreRecord>) -> impl IntoView {
 }
 
 #[component]
-fn Body(page: Page) -> impl IntoView {
+fn Body(page: Page, delete_file: ServerAction<DeleteFile>) -> impl IntoView {
     let href = record_href(page.entity, page.id);
     let chosen = page.why.as_ref().map(|why| why.field.clone()).unwrap_or_default();
     let notices = page.links.iter().filter_map(link_notice).collect_view();
@@ -153,7 +156,10 @@ fn Body(page: Page) -> impl IntoView {
         {notices}
         {questions}
         <div class="rec-grid">
-            <div class="stack">{tables} {own}</div>
+            <div class="stack">
+                {tables} {own}
+                <Files entity=page.entity id=page.id files=page.files is_deleted=page.deleted.is_some() delete=delete_file />
+            </div>
             {page.why.map(|why| view! { <WhyPanel why=why /> })}
         </div>
     }

@@ -65,6 +65,15 @@ pub async fn save_record(
     Ok(())
 }
 
+/// Deletes a file of a record here.
+#[server(prefix = "/fn", endpoint = "delete_file")]
+pub async fn delete_file(entity: Entity, id: Uuid, file: Uuid) -> Result<(), Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    crate::service::files::delete(&services, &viewer, entity, id, file).await?;
+    leptos_axum::redirect(&super::record_href(entity, id));
+    Ok(())
+}
+
 /// Deletes a record softly.
 #[server(prefix = "/fn", endpoint = "delete_record")]
 pub async fn delete_record(entity: Entity, id: Uuid) -> Result<(), Problem> {

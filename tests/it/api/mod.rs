@@ -4,6 +4,7 @@ mod auth;
 mod conflicts;
 mod connections;
 mod edges;
+mod files;
 mod logs;
 mod mappings;
 mod records;

@@ -30,6 +30,7 @@ mod client;
 mod connection;
 mod consent;
 mod database;
+mod files;
 mod people;
 mod simulator;
 
@@ -38,6 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use crosstie::blobs::BlobStore;
 use crosstie::clock::{Clock, ManualClock};
 use crosstie::connectors::HttpSettings;
 use crosstie::connectors::hubspot::{API_VERSION, HubspotConnector};
@@ -62,6 +64,9 @@ pub use simulator::{CrmRecord, Simulator};
 
 use client::Pass;
 use database::TestDatabase;
+
+/// Most bytes of a file.
+pub const FILE_LIMIT: u64 = 1 << 20;
 
 /// What a test starts from.
 #[derive(Debug, Clone)]
@@ -366,6 +371,7 @@ fn wire(
         vault,
         crm,
         transforms,
+        blobs: BlobStore::in_memory(FILE_LIMIT),
         settings: Arc::new(ServiceSettings { public_url: url.to_owned(), demo: None }),
         events: EventBus::new(),
     };
