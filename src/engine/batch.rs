@@ -11,6 +11,7 @@ use uuid::Uuid;
 use app_writes::{AppWrite, WrittenField, set};
 
 use super::context::{EntityContext, Field};
+use super::edit_times;
 use super::run::StepError;
 use super::sweeps;
 use super::translate::{Pair, Translated};
@@ -107,6 +108,7 @@ impl<'a> Batch<'a> {
         let inputs: Vec<(&MappedField, FieldState)> =
             self.context.fields.iter().map(|field| &field.mapped).zip(translated.states.iter().cloned()).collect();
         let mut decision = merge(&inputs, &self.context.merge);
+        edit_times::name_grain(self.context, pair, &mut decision);
         let mut link = stored.to_write();
         link.base.extend(decision.new_base.iter().cloned());
         link.seen = decision.seen.iter().cloned().collect();

@@ -8,7 +8,7 @@ use super::read::is_alive;
 use super::run::{Step, StepError};
 use super::translate::Pair;
 use crate::model::{ConflictPolicy, LinkState};
-use crate::sync::{group_of, same};
+use crate::sync::{Decision, Rule, group_of, same};
 
 /// By CRM record and CRM field: epoch milliseconds by the CRM's clock.
 pub(crate) type EditTimes = HashMap<String, BTreeMap<String, i64>>;
@@ -50,6 +50,25 @@ pub(crate) fn note(pairs: &mut [Pair], times: &EditTimes) {
         let id = pair.link.as_ref().and_then(|link| link.crm_record_id.as_ref());
         if let Some(told) = id.and_then(|id| times.get(id)) {
             pair.edit_times = told.clone();
+        }
+    }
+}
+
+/// Has the journal say where the CRM told the time of the very field.
+pub(crate) fn name_grain(context: &EntityContext, pair: &Pair, decision: &mut Decision) {
+    if pair.edit_times.is_empty() {
+        return;
+    }
+    let is_told = |app_field: &str| {
+        let field = context.fields.iter().find(|field| field.mapped.app_field == app_field);
+        field.is_some_and(|field| pair.edit_times.contains_key(&field.mapped.crm_field))
+    };
+    let written = decision.to_app.iter_mut().chain(&mut decision.to_crm).map(|set| (&set.app_field, &mut set.rule));
+    let decided = decision.conflicts.iter_mut();
+    let decided = decided.filter_map(|conflict| Some((&conflict.app_field, conflict.decided.as_mut()?)));
+    for (app_field, rule) in written.chain(decided) {
+        if *rule == Rule::LastWriteWins && is_told(app_field) {
+            *rule = Rule::LastWriteWinsByField;
         }
     }
 }

@@ -55,8 +55,12 @@ pub enum Rule {
     AppChanged,
     /// At the first meeting one side was empty.
     FirstMeetingOneSide,
-    /// Both changed; the later edit won.
+    /// Both changed; the later edit won, by the time at which the CRM's record was last edited.
     LastWriteWins,
+    /// Both changed; the later edit won, by the time at which the CRM's field was last edited.
+    LastWriteWinsByField,
+    /// Both changed, so close together that their order is not known; the CRM's won.
+    LastWriteTied,
     /// Both changed; the connection says that the CRM wins.
     CrmWins,
     /// Both changed; the connection says that the app wins.
@@ -86,6 +90,8 @@ impl Rule {
         Rule::AppChanged,
         Rule::FirstMeetingOneSide,
         Rule::LastWriteWins,
+        Rule::LastWriteWinsByField,
+        Rule::LastWriteTied,
         Rule::CrmWins,
         Rule::AppWins,
         Rule::FieldRuleUseApp,
@@ -105,6 +111,8 @@ impl Rule {
             Rule::AppChanged => "app_changed",
             Rule::FirstMeetingOneSide => "first_meeting_one_side",
             Rule::LastWriteWins => "last_write_wins",
+            Rule::LastWriteWinsByField => "last_write_wins_by_field",
+            Rule::LastWriteTied => "last_write_tied",
             Rule::CrmWins => "crm_wins",
             Rule::AppWins => "app_wins",
             Rule::FieldRuleUseApp => "field_rule_use_app",
@@ -124,7 +132,9 @@ impl Rule {
             Rule::CrmChanged => "Only the CRM had changed",
             Rule::AppChanged => "Only the app had changed",
             Rule::FirstMeetingOneSide => "First meeting; the other side was empty",
-            Rule::LastWriteWins => "Both had changed; the later edit won",
+            Rule::LastWriteWins => "Both had changed; the later edit won, by the record's last edit in the CRM",
+            Rule::LastWriteWinsByField => "Both had changed; the later edit won, by the field's history in the CRM",
+            Rule::LastWriteTied => "Both had changed, and which was later is not known; the CRM's value won",
             Rule::CrmWins => "Both had changed; the CRM always wins",
             Rule::AppWins => "Both had changed; the app always wins",
             Rule::FieldRuleUseApp => "Both had changed; this field always uses the app",

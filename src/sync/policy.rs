@@ -10,19 +10,20 @@ pub(super) fn settle(rule: Option<FieldRule>, context: &MergeContext, state: &Fi
         (Some(FieldRule::UseCrm), _) => Some((Side::Crm, Rule::FieldRuleUseCrm)),
         (None, ConflictPolicy::AppWins) => Some((Side::App, Rule::AppWins)),
         (None, ConflictPolicy::CrmWins) => Some((Side::Crm, Rule::CrmWins)),
-        (None, ConflictPolicy::LastWriteWins) => {
-            let side = later(state.app_changed_at, state.crm_changed_at, context);
-            Some((side, Rule::LastWriteWins))
-        }
+        (None, ConflictPolicy::LastWriteWins) => match later(state.app_changed_at, state.crm_changed_at, context) {
+            Some(side) => Some((side, Rule::LastWriteWins)),
+            None => Some((Side::Crm, Rule::LastWriteTied)),
+        },
         (None, ConflictPolicy::ManualReview) => None,
     }
 }
 
-/// The side of the later edit, once the difference of the clocks is taken out; within the tie window or without a time the
-/// CRM's.
-pub(super) fn later(app_at: Option<i64>, crm_at: Option<i64>, context: &MergeContext) -> Side {
-    match (app_at, crm_at) {
-        (Some(app_at), Some(crm_at)) if app_at - (crm_at - context.clock_skew_ms) > context.tie_window_ms => Side::App,
-        _ => Side::Crm,
+/// The side of the later edit, once the difference of the clocks is taken out; `None` within the tie window or without a time.
+pub(super) fn later(app_at: Option<i64>, crm_at: Option<i64>, context: &MergeContext) -> Option<Side> {
+    let ahead = app_at? - (crm_at? - context.clock_skew_ms);
+    match ahead {
+        _ if ahead > context.tie_window_ms => Some(Side::App),
+        _ if ahead < -context.tie_window_ms => Some(Side::Crm),
+        _ => None,
     }
 }

@@ -431,6 +431,13 @@ async fn the_later_edit_wins_by_the_property_and_not_by_the_record() {
     assert_eq!(app_value(&app, "accounts", record_id, "description").await, text("new"));
     assert_eq!(app_value(&app, "accounts", record_id, "employee_count").await, json!(3), "theirs is later there");
     app.assert_agreement().await;
+    let changes = app.rows("SELECT fields FROM crm_sync_changes WHERE action = 'update'").await;
+    let fields = changes.iter().flat_map(|change| change["fields"].as_array().into_iter().flatten());
+    let rules: std::collections::BTreeMap<&str, &str> =
+        fields.filter_map(|field| Some((field["appField"].as_str()?, field["rule"].as_str()?))).collect();
+    let by_field = "last_write_wins_by_field";
+    let expected = [("description", "crm_changed"), ("employee_count", by_field), ("phone", by_field)];
+    assert_eq!(rules, expected.into(), "the journal says by what the later edit was known");
 }
 
 #[tokio::test]

@@ -98,6 +98,11 @@ async fn the_later_edit_wins() {
     let tie = TestApp::start().await;
     let both = conflict(&tie, "last_write_wins", TimeDelta::milliseconds(900)).await;
     assert_eq!(both, (text("crm"), Some("crm".to_owned())), "within two seconds the CRM's wins");
+    // The journal says by what the later edit was known.
+    for (app, rule) in [(&app, "last_write_wins"), (&other, "last_write_wins"), (&tie, "last_write_tied")] {
+        let written = app.row("SELECT fields FROM crm_sync_changes WHERE action = 'update'").await;
+        assert_eq!(written["fields"][0]["rule"], rule);
+    }
 }
 
 #[tokio::test]
