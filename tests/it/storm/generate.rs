@@ -201,13 +201,19 @@ impl Author {
 
     fn setting(&mut self) -> Event {
         let crm = self.crm();
-        match self.dice.random_range(0..10) {
+        match self.dice.random_range(0..13) {
             0..3 => Event::Policy { crm, policy: *self.one_of(ConflictPolicy::ALL) },
             3..5 => Event::Direction { crm, direction: *self.one_of(SyncDirection::ALL) },
             5..9 => {
                 let entity = self.entity();
                 let field = self.one_of(fields(entity)).app.to_owned();
                 Event::Mapping { crm, entity, field, direction: *self.one_of(FieldDirection::ALL) }
+            }
+            9..12 => {
+                let entity = self.entity();
+                let digit = if self.chance(0.8) { Some(self.dice.random_range(0..10)) } else { None };
+                let leaves_out = if self.chance(0.3) { Some(self.one_of(fields(entity)).app.to_owned()) } else { None };
+                Event::Filter { crm, entity, digit, leaves_out }
             }
             _ => Event::Options {
                 crm,

@@ -60,6 +60,8 @@ pub enum Event {
     Mapping { crm: Provider, entity: Entity, field: String, direction: FieldDirection },
     /// An admin sets the options of a connection.
     Options { crm: Provider, create_missing: bool, delete_in_app: bool, delete_in_crm: bool },
+    /// Sales ops let only those records take part whose field holds this digit, or all; and leave a field out.
+    Filter { crm: Provider, entity: Entity, digit: Option<u8>, leaves_out: Option<String> },
     /// An admin of Salesforce sets up what it does by itself: an automation of this number (0 is none), a rule that refuses.
     Rules { automation: u32, refuses: bool },
     /// An admin of Salesforce changes what the connected user may do with a field.

@@ -116,7 +116,7 @@ impl Oracle {
                     continue;
                 }
                 if !troubled.contains(&(family.entity, family.mark())) {
-                    breaches.extend(self.lost(told, field, &family));
+                    breaches.extend(self.lost(sides, told, field, &family));
                 }
                 for member in &family.members {
                     self.settled.insert(member.spot(field), (began, member.row.fields[field.app].clone()));
@@ -150,7 +150,7 @@ impl Oracle {
                     ));
                 }
                 if agrees && !is_told && !troubled.contains(&(family.entity, family.mark())) {
-                    breaches.extend(self.lost(told, field, &family));
+                    breaches.extend(self.lost(sides, told, field, &family));
                 }
             }
         }
@@ -183,7 +183,7 @@ impl Oracle {
     }
 
     /// Whether the last value that was entered in a field has got lost; all agree on another.
-    fn lost(&self, told: &Told, field: &Field, family: &Family<'_>) -> Option<String> {
+    fn lost(&self, sides: &Sides, told: &Told, field: &Field, family: &Family<'_>) -> Option<String> {
         let settled = |member: &Member<'_>| self.settled.get(&member.spot(field));
         let since = |member: &Member<'_>| settled(member).map_or(0, |(at, _)| *at);
         let place = (family.app().clone(), field.app.to_owned());
@@ -202,12 +202,16 @@ impl Oracle {
             })
             .collect();
         let values = family.values(field);
+        let is = |member: &Member<'_>, entered: &Option<String>| {
+            same_meaning(field.kind, entered, &member.row.fields[field.app])
+        };
         let automatic = |member: &Member<'_>| is_automatic(&member.row.fields[field.app]);
         if family.members.iter().any(automatic) {
             // An automation has edited Salesforce's record after everybody, whoever wrote before; what it overwrote there is
             // Salesforce's own affair, what came from elsewhere is in the journal (`sync.md`, "The base": "a third one, which
             // so merges as the CRM's edit").
-            let mut elsewhere = last.iter().filter(|(member, _)| member.place != Place::Salesforce);
+            let mut elsewhere =
+                last.iter().filter(|(member, entered)| member.place != Place::Salesforce && !is(member, entered));
             let overwritten = elsewhere.find(|(_, entered)| entered.is_some() && !is_told(entered));
             return overwritten
                 .map(|(_, entered)| format!("{what}: {entered:?} gave way to an automation, and nothing tells"));
@@ -216,12 +220,16 @@ impl Oracle {
         if self.decided.get(&place).is_some_and(|at| Some(*at) > oldest) {
             return None;
         }
+        if last.iter().all(|(member, entered)| !is(member, entered))
+            && self.came_from_a_resting_record(sides, field, family)
+        {
+            return None;
+        }
         if last.is_empty() {
             let before = settled(&family.members[0]).map_or(&None, |(_, value)| value);
             let kept = same_meaning(field.kind, before, &family.members[0].row.fields[field.app]);
             return (!kept).then(|| format!("{what}: nobody has touched {before:?}, and it is {values:?}"));
         }
-        let is = |member: &Member<'_>, entered| same_meaning(field.kind, entered, &member.row.fields[field.app]);
         let losers = || last.iter().filter(|(member, entered)| !is(member, entered));
         if losers().count() == last.len() {
             let entered: Vec<_> = last.iter().map(|(member, entered)| (member.place, entered)).collect();
@@ -232,6 +240,21 @@ impl Oracle {
         let mut silent = losers().filter(|(_, entered)| !is_kept(entered));
         silent.next().map(|(member, entered)| {
             format!("{what}: {entered:?} of {:?} was overwritten, and nothing tells of it", member.place)
+        })
+    }
+
+    /// Whether the value was entered in a record that is tied with these and rests by now: what took it out of the filter was
+    /// still carried over.
+    fn came_from_a_resting_record(&self, sides: &Sides, field: &Field, family: &Family<'_>) -> bool {
+        let value = &family.members[0].row.fields[field.app];
+        let app_id = &family.app().1;
+        let ties = sides.ties.iter().filter(|tie| tie.entity == family.entity && tie.app.as_ref() == Some(app_id));
+        let resting =
+            ties.filter(|tie| tie.state == "out_of_scope").filter_map(|tie| Some((tie.place, tie.crm.clone()?)));
+        let mut spots = resting.map(|(place, id)| (place, (family.entity, id), field.app));
+        spots.any(|spot| {
+            let entries = self.entries.get(&spot).into_iter().flatten();
+            entries.rev().take(1).any(|(_, entered)| same_meaning(field.kind, entered, value))
         })
     }
 

@@ -92,6 +92,23 @@ async fn decide(player: &mut Player, event: &Event) {
             };
             set(player, *crm, SettingsPatch { options, ..SettingsPatch::default() }).await;
         }
+        Event::Filter { crm, entity, digit, leaves_out } => {
+            // What people edit most is what decides who takes part.
+            let field = fields(*entity)[1];
+            let (operator, value) = match (field.kind, digit) {
+                (FieldKind::Money, Some(digit)) => ("gte", json!(1000 * u32::from(*digit))),
+                (_, Some(digit)) => ("contains", json!(digit.to_string())),
+                (_, None) => ("is_not_empty", Json::Null),
+            };
+            let rule = json!({ "field": field.name_in(*crm, *entity), "operator": operator, "value": value });
+            let filter = digit.map(|_| json!({ "all": [rule] }));
+            let left_out: Vec<&String> = leaves_out.iter().collect();
+            let rules = json!({ entity.plural(): { "filter": filter, "excludeFields": left_out } });
+            let patch = SettingsPatch { rules: Some(rules), ..SettingsPatch::default() };
+            let (admin, config_id) = (player.app.admin().await, player.config_of(*crm));
+            // Where the CRM cannot be asked for its fields, or hides this one, it is refused.
+            let _ = settings::update(&player.app.services, admin, config_id, patch).await;
+        }
         Event::Mapping { crm, entity, field, direction } => {
             let config_id = player.config_of(*crm);
             let query = format!(
@@ -141,7 +158,8 @@ pub async fn calm_down(player: &mut Player) {
     for crm in player.crms.clone() {
         let options = OptionsPatch { create_missing: Some(true), ..OptionsPatch::default() };
         let direction = Some(SyncDirection::Bidirectional);
-        set(player, crm, SettingsPatch { direction, options, ..SettingsPatch::default() }).await;
+        let rules = Some(Json::Null);
+        set(player, crm, SettingsPatch { direction, options, rules, ..SettingsPatch::default() }).await;
         let query = format!(
             "SELECT entity_type, app_field FROM crm_field_mappings
              WHERE config_id = '{}' AND sync_direction <> 'bidirectional' ORDER BY entity_type, app_field",
