@@ -28,7 +28,7 @@ soak: ## simulated failures, other ones each time, until you stop it; what fails
 	@xtask/install.sh postgres
 	@CROSSTIE_SOAK=1 cargo xtask with-postgres cargo test --quiet --locked --features ssr --test it -- --nocapture storm::histories
 
-bench: ## the figures of the README; FIGURES="merge sync screens" chooses
+bench: ## the figures of the README; FIGURES="merge sync hubspot workspaces simulators screens" chooses
 	@xtask/install.sh postgres
 	@cargo bench --quiet --locked --features ssr --bench figures -- $(FIGURES)
 

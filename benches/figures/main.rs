@@ -1,16 +1,18 @@
-//! The figures of the README, printed by `make bench`: the pure merge, a first pull, a push, the simulators at size,
-//! and every screen.
+//! The figures of the README, printed by `make bench`: the pure merge, first pulls of both CRMs, a push, many workspaces at
+//! once, the simulators at size, and every screen.
 //!
 //! The real program runs as it is shipped, with its embedded Postgres; the CRM is a simulator in a process of its own. The work
 //! is the same each time, the time it takes is the machine's. Names of figures as arguments choose among them.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
+mod hubspot;
 mod merging;
 mod program;
 mod screens;
 mod simulators;
 mod syncing;
+mod workspaces;
 
 fn main() -> anyhow::Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -24,6 +26,12 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("sync") {
         runtime.block_on(syncing::run())?;
+    }
+    if wanted("hubspot") {
+        runtime.block_on(hubspot::run())?;
+    }
+    if wanted("workspaces") {
+        runtime.block_on(workspaces::run())?;
     }
     if wanted("simulators") {
         runtime.block_on(simulators::run())?;

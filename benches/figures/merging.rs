@@ -25,6 +25,8 @@ pub fn run() {
     rounds.sort_by(f64::total_cmp);
     let decisions = (RECORDS * fields.len()) as f64 / rounds[ROUNDS / 2];
     figure("merge: field decisions a second, one core", &format!("{decisions:.0}"), "500000");
+    let microseconds = rounds[ROUNDS / 2] / RECORDS as f64 * 1e6;
+    figure("conflict detection: microseconds a record", &format!("{microseconds:.1}"), "100");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement asks the real clock")]

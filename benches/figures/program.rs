@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often a run is asked how far it is: seldom enough that asking costs it nothing to speak of.
-const POLL: Duration = Duration::from_millis(50);
+pub const POLL: Duration = Duration::from_millis(50);
 
 /// Ticks of a second in `/proc`: the same on every Linux.
 const TICKS: f64 = 100.0;
@@ -41,6 +41,16 @@ pub struct Program {
     pub http: reqwest::Client,
     pub url: String,
     pub demo: Json,
+    /// The demo's workspace.
+    pub workspace: Workspace,
+}
+
+/// A workspace, by its admin's API key.
+#[derive(Clone)]
+pub struct Workspace {
+    http: reqwest::Client,
+    url: String,
+    key: String,
 }
 
 /// A running simulator.
@@ -81,9 +91,18 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// What was asked since the last time, by operation.
+    /// What Salesforce was asked since the last time, by operation.
     pub async fn calls(&self) -> anyhow::Result<Json> {
-        let url = format!("{}/_simulator/stats", self.url);
+        self.calls_of(&self.url).await
+    }
+
+    /// What HubSpot was asked since the last time, by operation.
+    pub async fn hubspot_calls(&self) -> anyhow::Result<Json> {
+        self.calls_of(&self.hubspot).await
+    }
+
+    async fn calls_of(&self, crm: &str) -> anyhow::Result<Json> {
+        let url = format!("{crm}/_simulator/stats");
         let stats: Json = self.http.get(&url).send().await?.json().await?;
         self.http.delete(&url).send().await?.error_for_status()?;
         Ok(stats["byOperation"].clone())
@@ -106,17 +125,24 @@ impl Simulator {
 }
 
 impl Program {
-    /// Starts a demo; `crm` is where the client of a real org points to.
-    pub async fn start(crm: Option<&str>) -> anyhow::Result<Self> {
+    /// Starts a demo; where a CRM is given its client points there, else to the demo's own.
+    pub async fn start(salesforce: Option<&str>, hubspot: Option<&str>) -> anyhow::Result<Self> {
         let folder = folder("demo")?;
         let listen = format!("127.0.0.1:{}", free_port()?);
         let mut command = program();
         command.args(["serve", "--demo", "--listen", &listen]).arg("--data-dir").arg(&folder);
-        if let Some(crm) = crm {
+        if let Some(crm) = salesforce {
             command
                 .env("CROSSTIE_SALESFORCE_CLIENT_ID", "crosstie-demo")
                 .env("CROSSTIE_SALESFORCE_CLIENT_SECRET", "crosstie-demo-secret")
                 .env("CROSSTIE_SALESFORCE_LOGIN_URL", crm);
+        }
+        if let Some(crm) = hubspot {
+            command
+                .env("CROSSTIE_HUBSPOT_CLIENT_ID", "crosstie-demo")
+                .env("CROSSTIE_HUBSPOT_CLIENT_SECRET", "crosstie-demo-secret")
+                .env("CROSSTIE_HUBSPOT_AUTHORIZE_URL", crm)
+                .env("CROSSTIE_HUBSPOT_API_URL", crm);
         }
         let child = command.spawn()?;
         let process = Process { child, folder };
@@ -132,13 +158,51 @@ impl Program {
             }
         });
         let demo = demo.await.context("no demo.json was written")?;
-        Ok(Program { process, http, url, demo })
+        let key = demo["apiKey"].as_str().context("no API key")?.to_owned();
+        let workspace = Workspace { http: http.clone(), url: url.clone(), key };
+        Ok(Program { process, http, url, demo, workspace })
     }
 
+    /// Another workspace with an admin.
+    pub fn add_workspace(&self, name: &str) -> anyhow::Result<Workspace> {
+        let email = format!("{}@bench.test", name.to_lowercase().replace(' ', "."));
+        let url = self.database_url()?;
+        let administer = |arguments: &[&str]| -> anyhow::Result<String> {
+            let options = ["--email", &email, "--workspace", name, "--database-url", url];
+            let done = program().args(arguments).args(options).stdout(Stdio::piped()).output()?;
+            ensure!(done.status.success(), "{arguments:?} ended as {}", done.status);
+            Ok(String::from_utf8(done.stdout)?)
+        };
+        administer(&["user", "add", "--role", "admin"])?;
+        let printed = administer(&["api-key", "create"])?;
+        let key = printed.split_whitespace().find(|word| word.starts_with("ck_")).context("no key was printed")?;
+        Ok(Workspace { key: key.to_owned(), ..self.workspace.clone() })
+    }
+
+    /// Address of its Postgres.
+    pub fn database_url(&self) -> anyhow::Result<&str> {
+        self.demo["databaseUrl"].as_str().context("no database")
+    }
+
+    /// Most memory that the server and its transform processes have had, MB; without Postgres.
+    pub fn peak_memory_mb(&self) -> anyhow::Result<f64> {
+        let own = self.process.child.id();
+        let mut kb = peak_kb(own).context("the server is gone")?;
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+            if number(&status, "PPid:") == Some(u64::from(own)) && status.starts_with("Name:\tcrosstie") {
+                kb += peak_kb(id).unwrap_or_default();
+            }
+        }
+        Ok(kb as f64 / 1024.0)
+    }
+}
+
+impl Workspace {
     /// Asks the REST API as the admin.
     pub async fn api(&self, method: reqwest::Method, path: &str, body: Option<Json>) -> anyhow::Result<Json> {
-        let key = self.demo["apiKey"].as_str().context("no API key")?;
-        let mut request = self.http.request(method, format!("{}/api/crm{path}", self.url)).bearer_auth(key);
+        let mut request = self.http.request(method, format!("{}/api/crm{path}", self.url)).bearer_auth(&self.key);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -150,8 +214,8 @@ impl Program {
     }
 
     /// Connects the CRM as a person in a browser would; gives the connection's id.
-    pub async fn connect(&self, environment: &str) -> anyhow::Result<String> {
-        let wish = json!({ "provider": "salesforce", "environment": environment });
+    pub async fn connect(&self, provider: &str) -> anyhow::Result<String> {
+        let wish = json!({ "provider": provider, "environment": "simulator" });
         let begun = self.api(reqwest::Method::POST, "/connect", Some(wish)).await?;
         let consent = reqwest::Url::parse(begun["redirectUrl"].as_str().context("no address at the CRM")?)?;
         let mut form: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
@@ -162,7 +226,7 @@ impl Program {
         let back = allowed.headers().get("location").context("the CRM did not send back")?.to_str()?;
         let back: std::collections::HashMap<String, String> =
             reqwest::Url::parse(back)?.query_pairs().into_owned().collect();
-        let given = json!({ "provider": "salesforce", "code": back.get("code"), "state": back.get("state") });
+        let given = json!({ "provider": provider, "code": back.get("code"), "state": back.get("state") });
         let done = self.api(reqwest::Method::POST, "/oauth/callback", Some(given)).await?;
         Ok(done["config"]["id"].as_str().context("no connection")?.to_owned())
     }
@@ -185,20 +249,6 @@ impl Program {
             }
         });
         ended.await.context("the run did not end in time")?
-    }
-
-    /// Most memory that the server and its transform processes have had, MB; without Postgres.
-    pub fn peak_memory_mb(&self) -> anyhow::Result<f64> {
-        let own = self.process.child.id();
-        let mut kb = peak_kb(own).context("the server is gone")?;
-        for entry in std::fs::read_dir("/proc")?.flatten() {
-            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-            if number(&status, "PPid:") == Some(u64::from(own)) && status.starts_with("Name:\tcrosstie") {
-                kb += peak_kb(id).unwrap_or_default();
-            }
-        }
-        Ok(kb as f64 / 1024.0)
     }
 }
 

@@ -13,9 +13,9 @@ use super::program::Program;
 const TIMES: usize = 40;
 
 pub async fn run() -> anyhow::Result<()> {
-    let program = Program::start(None).await?;
-    let config = program.connect("simulator").await?;
-    program.sync(&config, None, &["accounts", "contacts"]).await?;
+    let program = Program::start(None, None).await?;
+    let config = program.workspace.connect("salesforce").await?;
+    program.workspace.sync(&config, None, &["accounts", "contacts"]).await?;
     let cookie = sign_in(&program).await?;
     let mut slowest = (0.0, String::new());
     for path in paths(&program).await? {
@@ -59,7 +59,7 @@ async fn paths(program: &Program) -> anyhow::Result<Vec<String>> {
         ("/records/contacts?limit=1", "records", "/records/contacts"),
     ];
     for (ask, list, path) in ways {
-        let answer = program.api(Method::GET, ask, None).await?;
+        let answer = program.workspace.api(Method::GET, ask, None).await?;
         paths.extend(first(&answer, list).map(|id| format!("{path}/{id}")));
     }
     Ok(paths)
