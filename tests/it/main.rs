@@ -7,6 +7,7 @@ mod conformance;
 mod helpers;
 mod migrations;
 mod screens;
+mod stories;
 mod storm;
 mod sync;
 mod transactions;

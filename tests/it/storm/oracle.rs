@@ -253,8 +253,11 @@ impl Oracle {
             ties.filter(|tie| tie.state == "out_of_scope").filter_map(|tie| Some((tie.place, tie.crm.clone()?)));
         let mut spots = resting.map(|(place, id)| (place, (family.entity, id), field.app));
         spots.any(|spot| {
-            let entries = self.entries.get(&spot).into_iter().flatten();
-            entries.rev().take(1).any(|(_, entered)| same_meaning(field.kind, entered, value))
+            let last = self.entries.get(&spot).and_then(|entries| entries.last());
+            // A reference is another id at each place.
+            last.is_some_and(|(_, entered)| {
+                field.kind == FieldKind::Reference || same_meaning(field.kind, entered, value)
+            })
         })
     }
 

@@ -26,7 +26,7 @@ use crate::helpers::{TestApp, TestOptions};
 const LEASE_ENDS: TimeDelta = TimeDelta::seconds(200);
 
 /// Turns and waits after which a run is taken for endless.
-const MOST_TURNS: usize = 400;
+const MOST_TURNS: usize = 2000;
 
 /// Hears every edit that the capture trigger notes, also those that a run has worked off before it ends.
 const HEAR: &str = "
