@@ -1,21 +1,20 @@
 //! A CRM's value as the app's column takes it.
 
-use bigdecimal::BigDecimal;
 use chrono::NaiveDate;
 
 use super::Value;
+use super::normalise::plain_number;
 use crate::model::FieldKind;
 
 /// Spells a value as the app's column takes it, or says why it cannot.
 pub fn fit(kind: FieldKind, value: Value) -> Result<Value, String> {
     let Some(text) = value else { return Ok(None) };
     match kind {
-        FieldKind::Number | FieldKind::Money | FieldKind::Percent => text
-            .trim()
-            .parse::<BigDecimal>()
-            .map(|number| Some(number.normalized().to_plain_string()))
-            .map_err(|_| "the CRM's value is not a number".to_owned()),
+        FieldKind::Number | FieldKind::Money | FieldKind::Percent => {
+            plain_number(&text).map(Some).ok_or_else(|| "the CRM's value is not a number".to_owned())
+        }
         FieldKind::Date => text
+            .trim_start()
             .get(..10)
             .and_then(|day| day.parse::<NaiveDate>().ok())
             .map(|day| Some(day.to_string()))

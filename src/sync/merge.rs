@@ -1,7 +1,8 @@
 //! Three-way merge of one record, field by field (`sync.md`, "Merging one record").
 //!
 //! Fields of a group (an address, amount with currency) merge as one: each counts as changed on a side where any of them
-//! did, and the winner takes them all.
+//! did, and the winner, whom the group's latest edits decide, takes them all. A field that meets for the first time stays
+//! out of that, because empty never overwrites.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use super::merge_types::{
 };
 use super::normalise::{same, same_meaning};
 use super::policy::settle;
-use crate::model::{FieldKind, Side};
+use crate::model::{FieldKind, FieldRule, Side};
 
 /// Decides every field of one record.
 pub fn merge(fields: &[(&MappedField, FieldState)], context: &MergeContext) -> Decision {
@@ -23,10 +24,11 @@ pub fn merge(fields: &[(&MappedField, FieldState)], context: &MergeContext) -> D
         match compared {
             None => decision.notes.push(Note::NotObserved { app_field: field.app_field.clone() }),
             Some(mut compared) => {
-                if !compared.state.decided && group_of(&field.app_field).is_some_and(|group| groups.contains_key(group))
-                {
+                let torn = own_group(&compared).and_then(|group| groups.get(group));
+                if let Some(torn) = torn {
                     compared.app_changed = true;
                     compared.crm_changed = true;
+                    compared.claim = torn.claim;
                 }
                 decide(&compared, context, &mut decision);
             }
@@ -67,6 +69,18 @@ struct Compared<'a> {
     app_changed: bool,
     crm_changed: bool,
     agree: bool,
+    claim: Claim,
+}
+
+/// What decides a conflict: the field's own, or its group's.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Claim {
+    /// A rule that goes before the policy.
+    pub rule: Option<FieldRule>,
+    /// When the app's value changed, epoch milliseconds.
+    pub app_changed_at: Option<i64>,
+    /// When the CRM's value changed, epoch milliseconds by the CRM's clock.
+    pub crm_changed_at: Option<i64>,
 }
 
 impl<'a> Compared<'a> {
@@ -77,13 +91,15 @@ impl<'a> Compared<'a> {
         let (app_changed, crm_changed) = match &state.base {
             Some(_) if is_late => (true, false),
             Some(base) => (!same(field.app_kind, &base.app, app), !same(field.crm_kind, &base.crm, crm)),
-            None => (app.is_some(), crm.is_some()),
+            None => (!same(field.app_kind, app, &None), !same(field.crm_kind, crm, &None)),
         };
         let changed = app_changed || crm_changed || state.base.is_none();
         let agree = !changed
             || state.crm_as_app.as_ref().is_ok_and(|crm_as_app| same_meaning(field.app_kind, crm_as_app, app))
             || state.app_as_crm.as_ref().is_ok_and(|app_as_crm| same_meaning(field.crm_kind, crm, app_as_crm));
-        Some(Compared { field, state, app, crm, app_changed, crm_changed, agree })
+        let (app_changed_at, crm_changed_at) = (state.app_changed_at, state.crm_changed_at);
+        let claim = Claim { rule: field.rule, app_changed_at, crm_changed_at };
+        Some(Compared { field, state, app, crm, app_changed, crm_changed, agree, claim })
     }
 
     fn is_first_meeting(&self) -> bool {
@@ -95,20 +111,37 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// Groups that both sides changed and that differ somewhere.
-fn torn_groups(compared: &[Option<Compared<'_>>]) -> HashMap<&'static str, ()> {
-    let mut groups: HashMap<&'static str, (bool, bool, bool)> = HashMap::new();
-    for compared in compared.iter().flatten() {
-        if let Some(group) =
-            group_of(&compared.field.app_field).filter(|_| !compared.is_first_meeting() && !compared.state.decided)
-        {
-            let (app, crm, differ) = groups.entry(group).or_default();
-            *app |= compared.app_changed && !compared.agree;
-            *crm |= compared.crm_changed && !compared.agree;
-            *differ |= !compared.agree;
+/// What the fields of a group have in common that do not agree.
+#[derive(Default)]
+struct Group {
+    app_changed: bool,
+    crm_changed: bool,
+    claim: Claim,
+}
+
+/// The group in which a field merges, if it does not merge by itself.
+fn own_group(compared: &Compared<'_>) -> Option<&'static str> {
+    group_of(&compared.field.app_field).filter(|_| !compared.is_first_meeting() && !compared.state.decided)
+}
+
+/// Groups that both sides changed and that differ somewhere, with their first rule and their latest edits.
+fn torn_groups(compared: &[Option<Compared<'_>>]) -> HashMap<&'static str, Group> {
+    let mut groups: HashMap<&'static str, Group> = HashMap::new();
+    for compared in compared.iter().flatten().filter(|compared| !compared.agree) {
+        let Some(group) = own_group(compared) else { continue };
+        let group = groups.entry(group).or_default();
+        group.claim.rule = group.claim.rule.or(compared.claim.rule);
+        if compared.app_changed {
+            group.app_changed = true;
+            group.claim.app_changed_at = group.claim.app_changed_at.max(compared.claim.app_changed_at);
+        }
+        if compared.crm_changed {
+            group.crm_changed = true;
+            group.claim.crm_changed_at = group.claim.crm_changed_at.max(compared.claim.crm_changed_at);
         }
     }
-    groups.into_iter().filter(|(_, (app, crm, differ))| *app && *crm && *differ).map(|(group, _)| (group, ())).collect()
+    groups.retain(|_, group| group.app_changed && group.crm_changed);
+    groups
 }
 
 fn decide(compared: &Compared<'_>, context: &MergeContext, decision: &mut Decision) {
@@ -146,11 +179,9 @@ fn both_changed(compared: &Compared<'_>, context: &MergeContext, decision: &mut 
     match (direction.pulls(), direction.pushes()) {
         (false, false) => rests(compared, decision, Side::App),
         (true, false) => {
-            overwritten(compared, decision, Side::App);
             to_app(compared, context, decision, Rule::DirectionPull);
         }
         (false, true) => {
-            overwritten(compared, decision, Side::Crm);
             to_crm(compared, decision, Rule::DirectionPush);
         }
         (true, true) => conflict(compared, context, decision),
@@ -166,7 +197,7 @@ fn conflict(compared: &Compared<'_>, context: &MergeContext, decision: &mut Deci
             return;
         }
     };
-    let settled = settle(compared.field.rule, context, compared.state);
+    let settled = settle(compared.claim, context);
     decision.conflicts.push(FieldConflict {
         app_field: compared.field.app_field.clone(),
         app: compared.app.clone(),
@@ -179,11 +210,9 @@ fn conflict(compared: &Compared<'_>, context: &MergeContext, decision: &mut Deci
     match settled {
         None => keep_seen(compared, decision),
         Some((Side::Crm, rule)) => {
-            overwritten(compared, decision, Side::App);
             to_app(compared, context, decision, rule);
         }
         Some((Side::App, rule)) => {
-            overwritten(compared, decision, Side::Crm);
             to_crm(compared, decision, rule);
         }
     }
@@ -191,14 +220,17 @@ fn conflict(compared: &Compared<'_>, context: &MergeContext, decision: &mut Deci
 
 fn to_app(compared: &Compared<'_>, context: &MergeContext, decision: &mut Decision, rule: Rule) {
     match &compared.state.crm_as_app {
-        Ok(value) => decision.to_app.push(Assignment {
-            field: compared.field.app_field.clone(),
-            app_field: compared.field.app_field.clone(),
-            before: compared.app.clone(),
-            after: value.clone(),
-            rule,
-            changed_at: compared.state.crm_changed_at.map(|at| at - context.clock_skew_ms),
-        }),
+        Ok(value) => {
+            overwritten(compared, decision, Side::App);
+            decision.to_app.push(Assignment {
+                field: compared.field.app_field.clone(),
+                app_field: compared.field.app_field.clone(),
+                before: compared.app.clone(),
+                after: value.clone(),
+                rule,
+                changed_at: compared.state.crm_changed_at.map(|at| at - context.clock_skew_ms),
+            });
+        }
         Err(message) => {
             fail(compared, decision, Side::App, "transform_failed", message.clone());
             keep_seen(compared, decision);
@@ -219,6 +251,7 @@ fn to_crm(compared: &Compared<'_>, decision: &mut Decision, rule: Rule) {
     if let Some(sentence) = too_long(compared.field, &value) {
         return fail(compared, decision, Side::Crm, "value_too_long", sentence);
     }
+    overwritten(compared, decision, Side::Crm);
     decision.to_crm.push(Assignment {
         field: compared.field.crm_field.clone(),
         app_field: compared.field.app_field.clone(),
@@ -245,7 +278,11 @@ fn rests(compared: &Compared<'_>, decision: &mut Decision, side: Side) {
     keep_seen(compared, decision);
 }
 
+/// Notes the edit of a side that is about to be written, where there was one.
 fn overwritten(compared: &Compared<'_>, decision: &mut Decision, side: Side) {
+    if !(compared.app_changed && compared.crm_changed) {
+        return;
+    }
     let value = if side == Side::App { compared.app } else { compared.crm };
     decision.notes.push(Note::Overwritten { app_field: compared.field.app_field.clone(), side, value: value.clone() });
 }

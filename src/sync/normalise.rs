@@ -10,6 +10,9 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use super::Value;
 use crate::model::FieldKind;
 
+/// Digits of a number, before or after the point: those of Postgres' `numeric` before it.
+const MOST_DIGITS: u64 = 131_072;
+
 /// The canonical text of a value. What cannot be read as its kind stays as text.
 pub fn normalise(kind: FieldKind, value: &Value) -> Value {
     let text = clean(value.as_deref()?);
@@ -17,7 +20,7 @@ pub fn normalise(kind: FieldKind, value: &Value) -> Value {
         return None;
     }
     let canonical = match kind {
-        FieldKind::Number | FieldKind::Money | FieldKind::Percent => number(&text),
+        FieldKind::Number | FieldKind::Money | FieldKind::Percent => plain_number(&text),
         FieldKind::Date => date(&text),
         FieldKind::DateTime => instant(&text),
         FieldKind::Boolean => boolean(&text),
@@ -98,15 +101,18 @@ fn clean(text: &str) -> Cow<'_, str> {
 }
 
 fn has_trailing_blanks(text: &str) -> bool {
-    text.contains(" \n") || text.contains("\t\n")
+    text.split('\n').any(|line| line.ends_with(char::is_whitespace))
 }
 
-fn number(text: &str) -> Option<String> {
-    text.trim().parse::<BigDecimal>().ok().map(|number| number.normalized().to_plain_string())
+/// A number in digits; `None` also where that would take more of them than any field holds.
+pub(super) fn plain_number(text: &str) -> Option<String> {
+    let number = text.trim().parse::<BigDecimal>().ok()?;
+    let (digits, scale) = (number.digits(), number.fractional_digit_count().unsigned_abs());
+    (digits.max(scale) <= MOST_DIGITS).then(|| number.normalized().to_plain_string())
 }
 
 fn date(text: &str) -> Option<String> {
-    let day = text.get(..10)?;
+    let day = text.trim_start().get(..10)?;
     day.parse::<NaiveDate>().ok().map(|day| day.to_string())
 }
 

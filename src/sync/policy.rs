@@ -1,16 +1,17 @@
 //! Who wins a conflict (`sync.md`, "Policies").
 
-use super::merge_types::{FieldState, MergeContext, Rule};
+use super::merge::Claim;
+use super::merge_types::{MergeContext, Rule};
 use crate::model::{ConflictPolicy, FieldRule, Side};
 
 /// The winner and the rule that made it; `None` waits for a person. A field's rule goes before the connection's policy.
-pub(super) fn settle(rule: Option<FieldRule>, context: &MergeContext, state: &FieldState) -> Option<(Side, Rule)> {
-    match (rule, context.policy) {
+pub(super) fn settle(claim: Claim, context: &MergeContext) -> Option<(Side, Rule)> {
+    match (claim.rule, context.policy) {
         (Some(FieldRule::UseApp), _) => Some((Side::App, Rule::FieldRuleUseApp)),
         (Some(FieldRule::UseCrm), _) => Some((Side::Crm, Rule::FieldRuleUseCrm)),
         (None, ConflictPolicy::AppWins) => Some((Side::App, Rule::AppWins)),
         (None, ConflictPolicy::CrmWins) => Some((Side::Crm, Rule::CrmWins)),
-        (None, ConflictPolicy::LastWriteWins) => match later(state.app_changed_at, state.crm_changed_at, context) {
+        (None, ConflictPolicy::LastWriteWins) => match later(claim.app_changed_at, claim.crm_changed_at, context) {
             Some(side) => Some((side, Rule::LastWriteWins)),
             None => Some((Side::Crm, Rule::LastWriteTied)),
         },

@@ -152,6 +152,29 @@ fn an_address_merges_as_one() {
 }
 
 #[test]
+fn the_latest_edit_of_an_address_wins_it_whole() {
+    let street = named("billing_street", "BillingStreet", FieldDirection::Bidirectional);
+    let city = named("billing_city", "BillingCity", FieldDirection::Bidirectional);
+    let country = named("billing_country", "BillingCountry", FieldDirection::Bidirectional);
+    let at = |app_at, crm_at, state| FieldState { app_changed_at: Some(app_at), crm_changed_at: Some(crm_at), ..state };
+    let fields = [
+        (&street, at(90_000, 10_000, state("s", "s2", "s3"))),
+        (&city, at(10_000, 50_000, state("c", "c2", "c3"))),
+        (&country, at(10_000, 50_000, state("-", "", "f3"))),
+    ];
+    let decision = merge(&fields, &context(ConflictPolicy::LastWriteWins));
+    assert_eq!(short(&decision), "app=f3 crm=s2 crm=c2", "and what meets for the first time is not emptied");
+}
+
+#[test]
+fn what_was_not_written_is_not_noted_as_overwritten() {
+    let broken = FieldState { crm_as_app: Err("no host".to_owned()), ..state("a", "b", "c") };
+    let decision = merged(&field(FieldDirection::Pull), broken, ConflictPolicy::CrmWins);
+    assert!(decision.notes.is_empty(), "{decision:?}");
+    assert_eq!(decision.failures[0].side, Side::App);
+}
+
+#[test]
 fn a_value_that_is_too_long_fails_its_field_alone() {
     let mut short_field = field(FieldDirection::Bidirectional);
     short_field.crm_max_length = Some(3);
