@@ -1,6 +1,7 @@
 //! The REST API, asked as a program would.
 
 mod auth;
+mod auto_map;
 mod conflicts;
 mod connections;
 mod edges;
