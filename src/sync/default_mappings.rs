@@ -172,6 +172,16 @@ pub const fn default_mappings(provider: Provider, entity: Entity) -> &'static [D
     }
 }
 
+/// The default mapping of these two fields, if there is one.
+pub fn default_mapping(
+    provider: Provider,
+    entity: Entity,
+    crm_field: &str,
+    app_field: &str,
+) -> Option<&'static DefaultMapping> {
+    default_mappings(provider, entity).iter().find(|one| one.crm_field == crm_field && one.app_field == app_field)
+}
+
 impl DefaultMapping {
     /// The pairs as a mapping keeps them; none where there are none.
     pub fn value_pairs(&self) -> Option<Vec<ValuePair>> {

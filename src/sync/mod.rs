@@ -3,6 +3,7 @@
 //! Must not know: Postgres, HTTP, the clock, randomness, logging, async. Invariant: values in, values out; the same
 //! arguments always give the same answer, and nothing that either side holds is forgotten by a decision.
 
+mod auto_map;
 mod backoff;
 mod comparison;
 mod day;
@@ -21,10 +22,11 @@ mod schedule;
 mod sweep;
 mod value;
 
+pub use auto_map::{FreeAppField, FreeCrmField, MatchedRecord, Proposal, auto_map};
 pub use backoff::backoff_ms;
 pub use comparison::{Known, is_missed};
 pub use day::{day_of, is_day_of_instant, start_of_day};
-pub use default_mappings::{DefaultMapping, default_mappings};
+pub use default_mappings::{DefaultMapping, default_mapping, default_mappings};
 pub use delete::{DeleteDecision, decide_delete, guard_holds};
 pub(crate) use filter::is_current_user;
 pub use filter::{
