@@ -12,11 +12,12 @@ use crate::model::{Entity, FieldDirection, FieldRule, Provider, ValuePair};
 use crate::service::mappings::{self, DraftMapping, MappingPatch, NewMapping};
 use crate::service::{ServiceError, Services, Viewer};
 use crate::view::Problem;
-use crate::view::mappings::{FieldsAnswer, MappingAnswer, MappingsAnswer, Preview, RulesAnswer};
+use crate::view::mappings::{FieldsAnswer, MappingAnswer, MappingsAnswer, Preview, RulesAnswer, SuggestionsAnswer};
 
 pub(super) fn router() -> Router<Services> {
     Router::new()
         .route("/configs/{id}/field-mappings", get(list).post(create))
+        .route("/configs/{id}/field-mappings/auto-map", post(auto_map))
         .route("/configs/{id}/field-mappings/preview", post(preview))
         .route("/configs/{id}/field-mappings/{mapping_id}", patch(update).delete(remove))
         .route("/configs/{id}/field-rules", put(set_rule))
@@ -84,6 +85,7 @@ struct RuleWish {
     rule: Option<FieldRule>,
 }
 
+/// Which entity's fields; also what auto-map is asked with.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FieldsWish {
@@ -145,6 +147,16 @@ async fn remove(
 ) -> Result<Json<Success>, Problem> {
     mappings::remove(&services, &viewer, id, mapping_id).await?;
     Ok(Json(Success { success: true }))
+}
+
+async fn auto_map(
+    State(services): State<Services>,
+    viewer: Viewer,
+    PathPart(id): PathPart<Uuid>,
+    JsonBody(wish): JsonBody<FieldsWish>,
+) -> Result<Json<SuggestionsAnswer>, Problem> {
+    let entity = entity(&wish.entity_type)?;
+    Ok(Json(SuggestionsAnswer { suggestions: mappings::suggestions(&services, &viewer, id, entity).await? }))
 }
 
 async fn preview(

@@ -312,6 +312,30 @@ pub async fn linked_records(
     Ok(rows.into_iter().map(|row| (row.record_id, row.name)).collect())
 }
 
+/// Fields that the workspace defines itself, as `custom.<key>`: those that are mapped, and those of its newest records.
+pub async fn own_fields(tx: &mut WorkspaceTx, entity: Entity, newest: i64) -> Result<Vec<String>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    let names = sqlx::query_scalar!(
+        r#"SELECT 'custom.' || key AS "name!" FROM (
+             (SELECT custom FROM accounts WHERE $2 = 'account' AND workspace_id = $1 ORDER BY id DESC LIMIT $3)
+             UNION ALL
+             (SELECT custom FROM contacts WHERE $2 = 'contact' AND workspace_id = $1 ORDER BY id DESC LIMIT $3)
+             UNION ALL
+             (SELECT custom FROM opportunities WHERE $2 = 'opportunity' AND workspace_id = $1 ORDER BY id DESC LIMIT $3)
+           ) r, jsonb_object_keys(r.custom) key
+           UNION
+           SELECT app_field FROM crm_field_mappings
+           WHERE workspace_id = $1 AND entity_type = $2 AND app_field LIKE 'custom.%'
+           ORDER BY 1"#,
+        workspace_id,
+        entity.as_str(),
+        newest
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(names)
+}
+
 /// What was published about a mapping.
 #[derive(Debug, Clone)]
 pub struct MappingChange {

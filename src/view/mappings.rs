@@ -227,17 +227,68 @@ pub struct FieldChoice {
     pub taken: bool,
 }
 
-/// A change that was published, to be read and taken back.
+/// Two fields that may belong together, as auto-map proposes them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suggestion {
+    /// Field in the CRM.
+    pub crm_field: String,
+    /// Field in the app.
+    pub app_field: String,
+    /// How certain it is, 0 to 1.
+    pub score: f64,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Answer of auto-map: nothing is saved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuggestionsAnswer {
+    /// The most certain first; each field stands in at most one.
+    pub suggestions: Vec<Suggestion>,
+}
+
+/// The proposals of auto-map as the mapping screen shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suggestions {
+    /// What was compared, as a sentence.
+    pub compared: String,
+    /// The most certain first.
+    pub rows: Vec<SuggestedMapping>,
+}
+
+/// One proposal as the mapping screen shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SuggestedMapping {
+    /// Field in the CRM.
+    pub crm_field: String,
+    /// The same as a person reads it.
+    pub crm_label: String,
+    /// Field in the app.
+    pub app_field: String,
+    /// How certain it is.
+    pub percent: u8,
+    /// Why, in words.
+    pub reason: String,
+    /// The direction that it would get.
+    pub direction: FieldDirection,
+    /// The transform or value map that it would get, in two words.
+    pub transform: Option<String>,
+}
+
+/// Changes that were published at once, to be read and taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedChange {
-    /// The change.
-    pub id: Uuid,
-    /// The mapping, where it is still there.
+    /// The changes.
+    pub ids: Vec<Uuid>,
+    /// The mapping, where it is one and still there.
     pub mapping: Option<Uuid>,
-    /// What it did.
+    /// What they did.
     pub sentence: String,
-    /// Whether it can still be taken back: nothing has changed the mapping since.
+    /// Whether they can still be taken back: nothing has changed the mappings since.
     pub undoable: bool,
 }
 

@@ -83,6 +83,7 @@ fn routes() -> Vec<(&'static str, &'static str, Json, Stranger)> {
 /// Every server function: name, a form, and what another workspace's admin gets. A form that names nothing of a workspace
 /// need not be complete.
 const FUNCTIONS: &[(&str, &str, Stranger)] = &[
+    ("accept_suggestions", "provider=salesforce&entity=account&accepted[0]=Fax%3Dcustom.fax", NotFound),
     ("add_member", "email=a@b.test&name=A&role=member&password=a-password", Own),
     ("begin_sign_in", "provider=salesforce", Own),
     ("cancel_run", "job_id={run}", NotFound),
@@ -113,6 +114,7 @@ const FUNCTIONS: &[(&str, &str, Stranger)] = &[
     ("load_record_form", "entity=account", Own),
     ("load_records", "entity=account&with_deleted=false&offset=0", Own),
     ("load_settings", "provider=salesforce", Own),
+    ("load_suggestions", "provider=salesforce&entity=account", Own),
     ("preview_schedule", "", Own),
     ("remove_mapping", "provider=salesforce&entity=account&mapping={mapping_id}", NotFound),
     ("resolve_conflict", "id={conflict}&version=1", Own),

@@ -80,18 +80,19 @@ pub async fn remove_from(
     remove(services, viewer, config_id, mapping_id).await
 }
 
-/// Takes a change back. Returns the change that this is itself, and whose mappings it is about.
+/// Takes changes back, all of them or none. Returns the changes that this is itself, and whose mappings they are about.
 pub async fn undo_on(
     services: &Services,
     viewer: &Viewer,
     provider: Provider,
-    change_id: Uuid,
-) -> Result<(Uuid, Entity), ServiceError> {
+    change_ids: &[Uuid],
+) -> Result<(Vec<Uuid>, Entity), ServiceError> {
     let mut tx = services.begin(viewer).await?;
     let config_id = config_of(&mut tx, provider).await?;
     tx.commit().await?;
-    let change = undo::undo(services, viewer, config_id, change_id).await?;
-    Ok((change.id, change.entity))
+    let undone = undo::undo(services, viewer, config_id, change_ids).await?;
+    let entity = undone.first().map(|change| change.entity).ok_or_else(|| ServiceError::not_found("change"))?;
+    Ok((undone.into_iter().map(|change| change.id).collect(), entity))
 }
 
 /// What the editor's mapping makes of sample records.

@@ -4,6 +4,7 @@
 //! every change drops the bases that it makes meaningless, brings the connection's published set into step, and is noted so
 //! that it can be taken back.
 
+mod auto_map;
 mod check;
 mod editor;
 mod preview;
@@ -22,6 +23,7 @@ use crate::store::setup::{self, ConnectionSetup};
 use crate::store::{StoreError, WorkspaceTx, events, runs};
 use crate::view::mappings::{AvailableField, FieldsAnswer, Mapping, Rule};
 
+pub use auto_map::{accept, propose_on, suggestions};
 pub(super) use check::app_side;
 pub use editor::{remove_from, save, set_direction, try_out, undo_on};
 pub use preview::{DraftMapping, preview};

@@ -36,8 +36,8 @@ pub struct PageQuery {
     pub only_problems: bool,
     /// The record whose values are shown.
     pub record: Option<Uuid>,
-    /// A change that was just published.
-    pub change: Option<Uuid>,
+    /// The changes that were just published.
+    pub changes: Vec<Uuid>,
     /// A mapping to try on sample records.
     pub trial: Option<MappingForm>,
 }
@@ -84,7 +84,7 @@ pub async fn page(
     let record_names = mappings::linked_records(&mut tx, config_id, entity, MOST_RECORDS).await?;
     let record = query.record.or_else(|| record_names.first().map(|(id, _)| *id));
     let shown = shown_record(&mut tx, config_id, entity, record).await?;
-    let change = published_change(&mut tx, config_id, query.change).await?;
+    let change = published_change(&mut tx, config_id, &query.changes).await?;
     tx.commit().await?;
 
     let counts = Entity::ALL.iter().map(|of| (*of, count(all.iter().filter(|row| row.entity == *of)))).collect();
@@ -268,7 +268,7 @@ const fn decides(direction: FieldDirection, rule: Option<FieldRule>, policy: Con
     }
 }
 
-fn transform_words(row: &MappingRow) -> Option<String> {
+pub(super) fn transform_words(row: &MappingRow) -> Option<String> {
     let pairs = row.value_map.as_ref().map(|pairs| counted(pairs.len() as u64, "pair"));
     let script = row.transform.as_ref().map(|_| "script".to_owned());
     match (script, pairs) {
@@ -340,13 +340,37 @@ fn app_choices(entity: Entity, drafts: &[DraftMapping]) -> Vec<FieldChoice> {
 async fn published_change(
     tx: &mut WorkspaceTx,
     config_id: Uuid,
-    id: Option<Uuid>,
+    ids: &[Uuid],
 ) -> Result<Option<PublishedChange>, ServiceError> {
-    let Some(id) = id else { return Ok(None) };
-    let Some(change) = mappings::change(tx, config_id, id).await? else { return Ok(None) };
-    let undoable = undo::is_latest(tx, config_id, &change).await?;
-    let mapping = change.after.as_ref().map(|_| change.mapping_id);
-    Ok(Some(PublishedChange { id, mapping, sentence: sentence(&change), undoable }))
+    let (mut changes, mut undoable) = (Vec::new(), true);
+    for id in ids {
+        let Some(change) = mappings::change(tx, config_id, *id).await? else { continue };
+        undoable = undoable && undo::is_latest(tx, config_id, &change).await?;
+        changes.push(change);
+    }
+    let (mapping, sentence) = match &changes[..] {
+        [] => return Ok(None),
+        [only] => (only.after.as_ref().map(|_| only.mapping_id), sentence(only)),
+        several => (None, sentence_of_several(several)),
+    };
+    Ok(Some(PublishedChange { ids: changes.iter().map(|change| change.id).collect(), mapping, sentence, undoable }))
+}
+
+/// What several changes did that were published at once.
+fn sentence_of_several(changes: &[MappingChange]) -> String {
+    let mappings = counted(changes.len() as u64, "mapping");
+    let fields = |side: fn(&MappingChange) -> Option<&Published>| {
+        changes.iter().filter_map(side).map(|one| one.app_field.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    if changes.iter().all(|change| change.before.is_none()) {
+        let fields = fields(|change| change.after.as_ref());
+        format!("{mappings} are new: {fields}. Their values meet for the first time in the next run.")
+    } else if changes.iter().all(|change| change.after.is_none()) {
+        let fields = fields(|change| change.before.as_ref());
+        format!("{mappings} are gone: {fields}. Nothing in your data has changed.")
+    } else {
+        format!("{mappings} were changed.")
+    }
 }
 
 /// What a change did, as a sentence.

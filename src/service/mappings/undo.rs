@@ -1,4 +1,4 @@
-//! Taking a published change back, as long as nothing has changed the mapping since.
+//! Taking published changes back, as long as nothing has changed the mappings since.
 
 use uuid::Uuid;
 
@@ -8,19 +8,33 @@ use crate::service::{ServiceError, Services, Viewer};
 use crate::store::WorkspaceTx;
 use crate::store::mappings::{self, MappingChange, MappingRow, Published};
 
-/// Takes a change back and publishes that. Returns the change that this is itself.
+/// Takes changes back and publishes that, all of them or none. Returns the changes that this is itself.
 pub async fn undo(
     services: &Services,
     viewer: &Viewer,
     config_id: Uuid,
-    change_id: Uuid,
-) -> Result<MappingChange, ServiceError> {
+    change_ids: &[Uuid],
+) -> Result<Vec<MappingChange>, ServiceError> {
     viewer.require(Capability::ManageMappings)?;
     let mut tx = services.begin(viewer).await?;
     connection(&mut tx, config_id).await?;
-    let change =
-        mappings::change(&mut tx, config_id, change_id).await?.ok_or_else(|| ServiceError::not_found("change"))?;
-    if !is_latest(&mut tx, config_id, &change).await? {
+    let mut undone = Vec::with_capacity(change_ids.len());
+    for change_id in change_ids {
+        undone.push(undo_one(services, viewer, &mut tx, config_id, *change_id).await?);
+    }
+    tx.commit().await?;
+    Ok(undone)
+}
+
+async fn undo_one(
+    services: &Services,
+    viewer: &Viewer,
+    tx: &mut WorkspaceTx,
+    config_id: Uuid,
+    change_id: Uuid,
+) -> Result<MappingChange, ServiceError> {
+    let change = mappings::change(tx, config_id, change_id).await?.ok_or_else(|| ServiceError::not_found("change"))?;
+    if !is_latest(tx, config_id, &change).await? {
         return Err(ServiceError::state(
             "mapping_changed",
             "The mapping has been changed since. Look at it as it is now, and change it by hand.",
@@ -29,8 +43,8 @@ pub async fn undo(
     let by = viewer.user_id;
     let back = match (&change.before, &change.after) {
         (None, _) => {
-            let row = locked(&mut tx, config_id, change.mapping_id).await?;
-            let id = take_away(&mut tx, config_id, &row, services.rng.uuid(), by).await?;
+            let row = locked(tx, config_id, change.mapping_id).await?;
+            let id = take_away(tx, config_id, &row, services.rng.uuid(), by).await?;
             MappingChange { id, before: change.after.clone(), after: None, ..change }
         }
         (Some(before), after) => {
@@ -39,15 +53,15 @@ pub async fn undo(
             let row = row_of(mapping_id, &change, before);
             match after {
                 Some(_) => {
-                    let current = locked(&mut tx, config_id, mapping_id).await?;
-                    write(&mut tx, config_id, &current, &row).await?;
+                    let current = locked(tx, config_id, mapping_id).await?;
+                    write(tx, config_id, &current, &row).await?;
                     if current.app_field != row.app_field {
-                        mappings::set_rule(&mut tx, config_id, row.entity, &current.app_field, None, by).await?;
+                        mappings::set_rule(tx, config_id, row.entity, &current.app_field, None, by).await?;
                     }
                 }
-                None => insert(&mut tx, config_id, &row).await?,
+                None => insert(tx, config_id, &row).await?,
             }
-            mappings::set_rule(&mut tx, config_id, row.entity, &row.app_field, before.rule, by).await?;
+            mappings::set_rule(tx, config_id, row.entity, &row.app_field, before.rule, by).await?;
             let back = MappingChange {
                 id: services.rng.uuid(),
                 entity: row.entity,
@@ -55,11 +69,10 @@ pub async fn undo(
                 before: after.clone(),
                 after: Some(before.clone()),
             };
-            publish(&mut tx, config_id, &back, by).await?;
+            publish(tx, config_id, &back, by).await?;
             back
         }
     };
-    tx.commit().await?;
     Ok(back)
 }
 

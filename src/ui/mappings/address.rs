@@ -7,6 +7,9 @@ use uuid::Uuid;
 use crate::model::{Entity, Provider};
 use crate::view::mappings::MappingForm;
 
+/// From how many percent on a proposal is ticked at first.
+pub(super) const FIRST_LINE: u8 = 95;
+
 /// What of the address decides what is loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -17,8 +20,8 @@ pub struct Address {
     pub only_problems: bool,
     /// The record whose values are shown.
     pub record: String,
-    /// A change that was just published.
-    pub change: String,
+    /// The changes that were just published.
+    pub changes: Vec<Uuid>,
 }
 
 /// Which dialog is open.
@@ -32,6 +35,8 @@ pub(super) enum Open {
     Edit(String),
     /// The question whether to remove this mapping.
     Remove(String),
+    /// The proposals of auto-map; those with so many percent are ticked.
+    AutoMap(u8),
 }
 
 impl Address {
@@ -41,7 +46,7 @@ impl Address {
             search: member("q"),
             only_problems: query.get("problems").is_some(),
             record: member("record"),
-            change: member("changed"),
+            changes: changes_of(&member("changed")),
         }
     }
 
@@ -72,6 +77,7 @@ impl Address {
             Open::Add => "dialog=add".to_owned(),
             Open::Edit(mapping) => format!("dialog=edit&mapping={mapping}"),
             Open::Remove(mapping) => format!("dialog=remove&mapping={mapping}"),
+            Open::AutoMap(line) => format!("dialog=auto-map&line={line}"),
         };
         joined(screen(provider, entity), &[&self.back(), &dialog])
     }
@@ -82,6 +88,9 @@ impl Open {
         let mapping = query.get("mapping").filter(|id| id.parse::<Uuid>().is_ok());
         match (query.get("dialog").as_deref(), mapping) {
             (Some("add"), _) => Open::Add,
+            (Some("auto-map"), _) => {
+                Open::AutoMap(query.get("line").and_then(|line| line.parse().ok()).unwrap_or(FIRST_LINE))
+            }
             (Some("edit"), Some(mapping)) => Open::Edit(mapping),
             (Some("remove"), Some(mapping)) => Open::Remove(mapping),
             _ => Open::Nothing,
@@ -104,6 +113,16 @@ pub(super) fn form_of(query: &ParamsMap) -> Option<MappingForm> {
         pair_app: list("pair_app"),
         pair_crm: list("pair_crm"),
     })
+}
+
+/// Changes as an address and a form name them: with commas.
+pub(super) fn changes_of(text: &str) -> Vec<Uuid> {
+    text.split(',').filter_map(|id| id.parse().ok()).collect()
+}
+
+/// The same the other way.
+pub(super) fn names_of(changes: &[Uuid]) -> String {
+    changes.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Address of the screen.

@@ -1,6 +1,7 @@
 //! Field mappings: what is paired with what, with the values of a real record on both sides.
 
 mod address;
+mod auto_map;
 mod editor;
 mod remove;
 mod server;
@@ -22,11 +23,12 @@ use super::server::set_status;
 use crate::model::{Capability, Entity, Provider};
 use crate::view::Problem;
 use crate::view::instant::counted;
-use crate::view::mappings::{MappingsPage as Page, PublishedChange};
-use address::{Address, Open, form_of, screen};
+use crate::view::mappings::{MappingsPage as Page, PublishedChange, Suggestions};
+use address::{Address, FIRST_LINE, Open, form_of, names_of, screen};
+use auto_map::AutoMapDialog;
 use editor::Editor;
 use remove::RemoveDialog;
-use server::{UndoMappingChange, last_used_provider, load_mappings};
+use server::{UndoMappingChange, last_used_provider, load_mappings, load_suggestions};
 use table::MappingTable;
 
 /// `/mappings`: on to the connection that was used last.
@@ -119,7 +121,7 @@ pub fn MappingsPage() -> impl IntoView {
         let close = address.get().href(page.provider, page.entity);
         let row_of = |id: &str| page.rows.iter().find(|row| row.mapping.id.to_string() == id).cloned();
         match open.get() {
-            Open::Nothing => None,
+            Open::Nothing | Open::AutoMap(_) => None,
             Open::Add => {
                 Some(view! { <Editor page=page row=None form=form.get() address=address close=close /> }.into_any())
             }
@@ -135,9 +137,27 @@ pub fn MappingsPage() -> impl IntoView {
             }
         }
     };
+    let asks = Memo::new(move |_| place.get().filter(|_| matches!(open.get(), Open::AutoMap(_))));
+    let suggestions = Resource::new(
+        move || asks.get(),
+        |asked| async move {
+            match asked {
+                Some((provider, entity)) => load_suggestions(provider, entity).await.map(Some),
+                None => Ok(None),
+            }
+        },
+    );
+    let proposals = move |found: Option<Result<Suggestions, Problem>>| {
+        let (Open::AutoMap(line), Some((provider, entity))) = (open.get(), place.get()) else { return None };
+        Some(view! { <AutoMapDialog provider=provider entity=entity found=found line=line address=address /> })
+    };
     view! {
         <Transition>{body}</Transition>
         <Transition>{dialog}</Transition>
+        // What is ticked stays while a run goes on: this part does not load the page's values.
+        <Suspense fallback=move || proposals(None)>
+            {move || suggestions.get().and_then(|found| proposals(found.transpose()))}
+        </Suspense>
     }
 }
 
@@ -147,6 +167,7 @@ fn Screen(page: Page, address: Memo<Address>) -> impl IntoView {
     let crm = provider.title();
     let current = address.get_untracked();
     let add = current.with_dialog(provider, entity, &Open::Add);
+    let auto_map = current.with_dialog(provider, entity, &Open::AutoMap(FIRST_LINE));
     let tabs: Vec<Tab> = page
         .counts
         .iter()
@@ -190,6 +211,9 @@ fn Screen(page: Page, address: Memo<Address>) -> impl IntoView {
                 </p>
             </div>
             <div class="actions">
+                <LinkButton href=auto_map disabled=use_reason(Capability::ManageMappings)>
+                    "Auto-map fields"
+                </LinkButton>
                 <LinkButton href=add kind=ButtonKind::Primary disabled=use_reason(Capability::ManageMappings)>
                     <Icon name=IconName::Plus />
                     "Add mapping"
@@ -221,11 +245,12 @@ fn Screen(page: Page, address: Memo<Address>) -> impl IntoView {
 fn Published(change: PublishedChange, provider: Provider, address: Memo<Address>) -> impl IntoView {
     let undo = ServerAction::<UndoMappingChange>::new();
     let reason = use_reason(Capability::ManageMappings);
+    let ids = names_of(&change.ids);
     let way_back = (change.undoable && reason.is_none()).then(|| {
         view! {
             <ActionForm action=undo attr:class="push">
                 <input type="hidden" name="provider" value=provider.as_str() />
-                <input type="hidden" name="change" value=change.id.to_string() />
+                <input type="hidden" name="change" value=ids />
                 <input type="hidden" name="back" value=move || address.get().back() />
                 <Button small=true busy=undo.pending()>
                     "Undo"
@@ -256,7 +281,7 @@ fn Filters(page: Page, address: Address) -> impl IntoView {
     let neighbour = |step: isize| {
         let place = place?.checked_add_signed(step)?;
         let (id, _) = page.records.get(place)?;
-        Some(Address { record: id.to_string(), change: String::new(), ..address.clone() }.href(provider, entity))
+        Some(Address { record: id.to_string(), changes: Vec::new(), ..address.clone() }.href(provider, entity))
     };
     let (before, after) = (neighbour(-1), neighbour(1));
     let of_problems = address.clone();
@@ -285,7 +310,7 @@ fn Filters(page: Page, address: Address) -> impl IntoView {
                     style:width="250px"
                     on:change=move |event| {
                         let record = event_target_value(&event);
-                        go.run(Address { record, change: String::new(), ..of_record.clone() });
+                        go.run(Address { record, changes: Vec::new(), ..of_record.clone() });
                     }
                 >
                     {choices}
@@ -311,7 +336,7 @@ fn Filters(page: Page, address: Address) -> impl IntoView {
                     checked=address.only_problems
                     on:change=move |event| {
                         let only_problems = event_target_checked(&event);
-                        go.run(Address { only_problems, change: String::new(), ..of_problems.clone() });
+                        go.run(Address { only_problems, changes: Vec::new(), ..of_problems.clone() });
                     }
                 />
                 <span>{format!("Only problems ({})", page.problems)}</span>

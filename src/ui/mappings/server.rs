@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::address::Address;
 use crate::model::{Entity, FieldDirection, Provider};
 use crate::view::Problem;
-use crate::view::mappings::{MappingForm, MappingsPage, Trial};
+use crate::view::mappings::{MappingForm, MappingsPage, Suggestions, Trial};
 
 /// The CRM of the connection that was used last.
 #[server(prefix = "/fn", endpoint = "last_used_provider")]
@@ -29,10 +29,32 @@ pub async fn load_mappings(
         search: address.search,
         only_problems: address.only_problems,
         record: address.record.parse().ok(),
-        change: address.change.parse().ok(),
+        changes: address.changes,
         trial,
     };
     Ok(crate::service::mappings::page(&services, &viewer, provider, entity, query).await?)
+}
+
+/// The proposals of auto-map; maps nothing.
+#[server(prefix = "/fn", endpoint = "load_suggestions", input = Json)]
+pub async fn load_suggestions(provider: Provider, entity: Entity) -> Result<Suggestions, Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    Ok(crate::service::mappings::propose_on(&services, &viewer, provider, entity).await?)
+}
+
+/// Publishes the proposals that were ticked, each as `crm_field=app_field`.
+#[server(prefix = "/fn", endpoint = "accept_suggestions")]
+pub async fn accept_suggestions(
+    provider: Provider,
+    entity: Entity,
+    #[server(default)] accepted: Vec<String>,
+    #[server(default)] back: String,
+) -> Result<(), Problem> {
+    let (services, viewer) = crate::ui::server::caller().await?;
+    let changes = crate::service::mappings::accept(&services, &viewer, provider, entity, &accepted).await?;
+    let screen = super::address::screen(provider, entity);
+    crate::ui::server::redirect_back(&screen, &back, &format!("changed={}", super::address::names_of(&changes)));
+    Ok(())
 }
 
 /// Tries the editor's mapping on sample records; publishes nothing.
@@ -88,16 +110,17 @@ pub async fn remove_mapping(
     Ok(())
 }
 
-/// Takes a published change back.
+/// Takes published changes back, all of them or none.
 #[server(prefix = "/fn", endpoint = "undo_mapping_change")]
 pub async fn undo_mapping_change(
     provider: Provider,
-    change: Uuid,
+    change: String,
     #[server(default)] back: String,
 ) -> Result<(), Problem> {
     let (services, viewer) = crate::ui::server::caller().await?;
-    let (change, entity) = crate::service::mappings::undo_on(&services, &viewer, provider, change).await?;
+    let (undone, entity) =
+        crate::service::mappings::undo_on(&services, &viewer, provider, &super::address::changes_of(&change)).await?;
     let screen = super::address::screen(provider, entity);
-    crate::ui::server::redirect_back(&screen, &back, &format!("changed={change}"));
+    crate::ui::server::redirect_back(&screen, &back, &format!("changed={}", super::address::names_of(&undone)));
     Ok(())
 }

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use crosstie::model::{Entity, FieldKind, Provider, Role, app_field};
-use serde_json::Value as Json;
+use crosstie::model::{Entity, FieldKind, Provider, Role, app_field, app_fields};
+use crosstie::sync::{FreeAppField, FreeCrmField, auto_map};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
-use crate::helpers::TestApp;
+use crate::helpers::{Client, TestApp};
 
 /// A field of the CRM and the app field that it belongs to.
 type Pairs = &'static [(&'static str, &'static str)];
@@ -221,4 +223,151 @@ async fn the_table_names_fields_that_are_there_and_each_once() {
         let known = |ours: &str| app_field(entity, ours).is_some() || ours.starts_with("custom.");
         assert!(ours.iter().all(|ours| known(ours)), "{entity}");
     }
+}
+
+/// What was proposed against what is right.
+#[derive(Debug, Default)]
+struct Tally {
+    proposed: usize,
+    right: usize,
+    expected: usize,
+    wrong: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, place: &str, proposed: &[(String, String)], expected: &[(&str, &str)]) {
+        self.proposed += proposed.len();
+        self.expected += expected.len();
+        for (crm, ours) in proposed {
+            if expected.contains(&(crm.as_str(), ours.as_str())) {
+                self.right += 1;
+            } else {
+                self.wrong.push(format!("{place}: {crm} is not {ours}"));
+            }
+        }
+        let found = |pair: &(&str, &str)| proposed.iter().any(|(crm, ours)| (crm.as_str(), ours.as_str()) == *pair);
+        let missing = expected.iter().filter(|pair| !found(pair));
+        self.wrong.extend(missing.map(|(crm, ours)| format!("{place}: {crm} is {ours}")));
+    }
+
+    #[expect(clippy::print_stdout, reason = "the figures are there to be looked at")]
+    fn expect(&self, precision: f64, recall: f64) {
+        let share = |of: usize| self.right as f64 / of as f64;
+        println!("{} pairs, precision {:.3}, recall {:.3}", self.expected, share(self.proposed), share(self.expected));
+        assert!(share(self.proposed) >= precision && share(self.expected) >= recall, "{self:#?}");
+    }
+}
+
+/// The suggestions of an entity, asked for as a program does.
+async fn suggested(client: &Client, config: Uuid, entity: Entity) -> Vec<Json> {
+    let path = format!("/api/crm/configs/{config}/field-mappings/auto-map");
+    let answer = client.post(&path, json!({ "entityType": entity.plural() })).await.expect(200);
+    answer["suggestions"].as_array().expect("a list").clone()
+}
+
+fn pairs(suggestions: &[Json]) -> Vec<(String, String)> {
+    let text = |one: &Json, member: &str| one[member].as_str().expect("a name").to_owned();
+    suggestions.iter().map(|one| (text(one, "crmField"), text(one, "appField"))).collect()
+}
+
+#[tokio::test]
+async fn the_standard_fields_of_both_crms_find_their_partners() {
+    let app = TestApp::start().await;
+    let configs =
+        [(Provider::Salesforce, app.connect_salesforce().await), (Provider::Hubspot, app.connect_hubspot().await)];
+    app.as_superuser("DELETE FROM crm_field_mappings").await;
+    let admin = app.api_key_of(Role::Admin).await;
+    let mut tally = Tally::default();
+    for (provider, entity, expected) in STANDARD {
+        let config = configs.iter().find(|(of, _)| *of == provider).expect("connected").1;
+        tally.add(&format!("{provider} {entity}"), &pairs(&suggested(&admin, config, entity).await), expected);
+    }
+    tally.expect(0.95, 0.90);
+    assert!(app.rows("SELECT id FROM crm_field_mappings").await.is_empty(), "nothing is saved");
+}
+
+#[test]
+fn fields_that_people_made_find_their_partners() {
+    let mut tally = Tally::default();
+    for (entity, made) in MADE {
+        let crm: Vec<FreeCrmField> = made
+            .iter()
+            .map(|(name, label, kind, _)| FreeCrmField {
+                name: (*name).to_owned(),
+                label: (*label).to_owned(),
+                kind: *kind,
+                references: None,
+                person: false,
+            })
+            .collect();
+        let own = made.iter().filter_map(|(.., ours)| *ours).filter(|ours| ours.starts_with("custom."));
+        let own = own.map(|name| (name, &name["custom.".len()..], FieldKind::Text, None));
+        let ours = app_fields(entity).iter().map(|field| (field.name, field.label, field.kind, field.references));
+        let ours: Vec<FreeAppField> = ours
+            .chain(own)
+            .map(|(name, label, kind, references)| FreeAppField {
+                name: name.to_owned(),
+                label: label.to_owned(),
+                kind,
+                references,
+            })
+            .collect();
+        let found = auto_map(Provider::Salesforce, entity, &crm, &ours, &[]);
+        let found: Vec<_> = found.into_iter().map(|one| (one.crm_field, one.app_field)).collect();
+        let expected: Vec<_> = made.iter().filter_map(|(name, .., ours)| Some((*name, (*ours)?))).collect();
+        tally.add(&format!("made {entity}"), &found, &expected);
+    }
+    tally.expect(0.95, 0.90);
+}
+
+#[tokio::test]
+async fn what_is_mapped_is_not_proposed_and_values_of_matched_records_count() {
+    let app = TestApp::start().await;
+    let config = app.connect_salesforce().await;
+    for place in 0..8 {
+        let fields = json!({ "Name": format!("Kestrel {place}"), "Site": format!("plant {place}"), "Phone": format!("+41 44 000 00 {place}0") });
+        app.simulator.create("Account", fields).await;
+    }
+    app.sync().await.expect_state("completed");
+    // The workspace keeps by a name of its own what the CRM calls otherwise.
+    app.sql("UPDATE accounts SET custom = jsonb_build_object('plant_code', 'plant ' || right(name, 1))").await;
+    app.as_superuser("DELETE FROM crm_field_mappings WHERE app_field = 'phone'").await;
+    let ops = app.api_key_of(Role::SalesOps).await;
+    let suggestions = suggested(&ops, config, Entity::Account).await;
+    let expected = [("Phone", "phone"), ("OwnerId", "owner_email"), ("Site", "custom.plant_code")];
+    let expected = expected.map(|(crm, ours)| (crm.to_owned(), ours.to_owned()));
+    assert_eq!(pairs(&suggestions), expected, "what is mapped is not proposed");
+    let reason = |place: usize| suggestions[place]["reason"].as_str().expect("a reason");
+    assert_eq!(reason(0), "same name; 100 % of 8 matched records equal");
+    assert_eq!(reason(1), "same meaning, owner");
+    assert_eq!(reason(2), "100 % of 8 matched records equal");
+    let scores: Vec<f64> = suggestions.iter().map(|one| one["score"].as_f64().expect("a number")).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores.iter().all(|score| (0.6..=1.0).contains(score)), "{scores:?}");
+    assert_eq!(suggestions[0].as_object().expect("an object").len(), 4, "exactly what the contract says");
+    app.leave_jobs();
+}
+
+#[tokio::test]
+async fn without_the_crm_the_names_must_do() {
+    let app = TestApp::start().await;
+    let config = app.connect_salesforce().await;
+    app.simulator.create("Account", json!({ "Name": "Kestrel", "Phone": "+41 44 000 00 00" })).await;
+    app.sync().await.expect_state("completed");
+    app.as_superuser("DELETE FROM crm_field_mappings WHERE app_field = 'phone'").await;
+    app.simulator.faults(json!([{ "match": { "operation": "query" }, "fault": "reset" }])).await;
+    let ops = app.api_key_of(Role::SalesOps).await;
+    let suggestions = suggested(&ops, config, Entity::Account).await;
+    assert_eq!(pairs(&suggestions)[0], ("Phone".to_owned(), "phone".to_owned()));
+}
+
+#[tokio::test]
+async fn who_may_not_map_is_not_proposed_to() {
+    let app = TestApp::start().await;
+    let config = app.connect_salesforce().await;
+    let path = format!("/api/crm/configs/{config}/field-mappings/auto-map");
+    let member = app.api_key_of(Role::Member).await;
+    member.post(&path, json!({ "entityType": "accounts" })).await.refused(403, "forbidden");
+    let ops = app.api_key_of(Role::SalesOps).await;
+    ops.post(&path, json!({ "entityType": "leads" })).await.refused(422, "invalid");
+    ops.post(&path, json!({ "entityType": "accounts", "save": true })).await.refused(422, "invalid");
 }

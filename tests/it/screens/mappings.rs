@@ -112,3 +112,64 @@ async fn a_mapping_is_added_tried_changed_removed_and_brought_back() {
     let again = send(&ops, "undo_mapping_change", &[("provider", "salesforce"), ("change", change)]).await;
     assert!(again.contains("__err"), "a change is taken back once: {again}");
 }
+
+#[tokio::test]
+async fn proposals_are_ticked_above_a_line_published_at_once_and_taken_back() {
+    let app = TestApp::start().await;
+    app.connect_salesforce().await;
+    for place in 0..6 {
+        let fields = json!({ "Name": format!("Kestrel {place}"), "Phone": format!("+41 44 000 00 {place}0") });
+        app.simulator.create("Account", fields).await;
+    }
+    app.sync().await.expect_state("completed");
+    app.as_superuser("DELETE FROM crm_field_mappings WHERE app_field IN ('phone', 'domain')").await;
+    let ops = app.sign_in_as(Role::SalesOps).await;
+    assert!(page(&ops, PAGE).await.contains("Auto-map fields"));
+    let dialog = page(&ops, &format!("{PAGE}?dialog=auto-map&line=95")).await;
+    for shown in ["same name; 100 % of 6 matched records equal", "same meaning, domain", "values of 6 linked records"] {
+        assert!(dialog.contains(shown), "{shown}");
+    }
+    let is_ticked = |dialog: &str, pair: &str| {
+        let start = dialog.find(&format!("value=\"{pair}\"")).unwrap_or_else(|| panic!("no {pair}: {dialog}"));
+        dialog[start..].split('>').next().expect("a tag").contains("checked")
+    };
+    assert!(is_ticked(&dialog, "Phone=phone") && !is_ticked(&dialog, "Website=domain"), "only what is above the line");
+    let all = page(&ops, &format!("{PAGE}?dialog=auto-map&line=0")).await;
+    assert!(is_ticked(&all, "Website=domain"));
+    let mapped = "SELECT app_field, sync_direction, transform_function IS NOT NULL AS converts FROM crm_field_mappings
+                  WHERE app_field IN ('phone', 'domain', 'owner_email') ORDER BY 1";
+    assert!(app.rows(mapped).await.is_empty(), "looking maps nothing");
+
+    // What is not ticked is not sent: the places in between are missing.
+    let common = [("provider", "salesforce"), ("entity", "account"), ("back", "q=o")];
+    let ticked = [("accepted[0]", "Phone=phone"), ("accepted[2]", "Website=domain")];
+    let published = send(&ops, "accept_suggestions", &[&common[..], &ticked[..]].concat()).await;
+    assert!(published.starts_with(&format!("{PAGE}?q=o&changed=")), "{published}");
+    let expected = json!([
+        { "app_field": "domain", "sync_direction": "bidirectional", "converts": true },
+        { "app_field": "phone", "sync_direction": "bidirectional", "converts": false },
+    ]);
+    assert_eq!(json!(app.rows(mapped).await), expected, "with the transform of the default mapping");
+    let html = page(&ops, &published).await;
+    assert!(html.contains("2 mappings are new: phone, domain.") && html.contains("Undo"), "{html}");
+
+    let changes = published.split("changed=").nth(1).expect("changes");
+    let back = send(&ops, "undo_mapping_change", &[("provider", "salesforce"), ("change", changes)]).await;
+    assert!(page(&ops, &back).await.contains("2 mappings are gone: phone, domain."));
+    assert!(app.rows(mapped).await.is_empty());
+
+    let nothing = send(&ops, "accept_suggestions", &common).await;
+    assert!(nothing.contains("__err"), "nothing is ticked: {nothing}");
+    let one_wrong = [("accepted[0]", "Phone=phone"), ("accepted[1]", "LastModifiedDate=domain")];
+    let refused = send(&ops, "accept_suggestions", &[&common[..], &one_wrong[..]].concat()).await;
+    assert!(refused.contains("__err") && app.rows(mapped).await.is_empty(), "all of them or none: {refused}");
+}
+
+#[tokio::test]
+async fn who_may_not_map_sees_why_there_are_no_proposals() {
+    let app = TestApp::start().await;
+    app.connect_salesforce().await;
+    let member = app.sign_in_as(Role::Member).await;
+    let html = page(&member, &format!("{PAGE}?dialog=auto-map")).await;
+    assert!(html.contains("Auto-map fields of accounts") && !html.contains("accepted["), "{html}");
+}
