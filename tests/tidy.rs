@@ -25,7 +25,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("security", &["clock"]),
     ("store", &["model", "sync"]),
     ("queue", &[]),
-    ("engine", &["clock", "connectors", "model", "queue", "security", "store", "sync", "transform"]),
+    ("engine", &["blobs", "clock", "connectors", "model", "queue", "security", "store", "sync", "transform"]),
     (
         "service",
         &["blobs", "clock", "connectors", "engine", "model", "queue", "security", "store", "sync", "transform", "view"],

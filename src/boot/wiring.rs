@@ -72,6 +72,7 @@ pub fn engine(services: &Services) -> Engine {
     Engine {
         crm: Arc::clone(&services.crm),
         transforms: Arc::clone(&services.transforms),
+        blobs: services.blobs.clone(),
         settings: EngineSettings::default(),
     }
 }

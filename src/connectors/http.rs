@@ -3,10 +3,11 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 
-use super::ConnectorError;
+use super::{ConnectorError, Content};
 
 /// Time-outs of calls to a CRM.
 #[derive(Debug, Clone, Copy)]
@@ -15,17 +16,34 @@ pub struct HttpSettings {
     pub connect_timeout: Duration,
     /// Until the whole answer is there.
     pub request_timeout: Duration,
+    /// Until a file has come or gone whole; a worker's lease outlives it.
+    pub file_timeout: Duration,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        HttpSettings { connect_timeout: Duration::from_secs(10), request_timeout: Duration::from_secs(45) }
+        HttpSettings {
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(45),
+            file_timeout: Duration::from_secs(150),
+        }
     }
 }
 
 /// A client for one kind of CRM.
 #[derive(Debug, Clone)]
-pub(super) struct HttpClient(reqwest::Client);
+pub(super) struct HttpClient {
+    client: reqwest::Client,
+    file_timeout: Duration,
+}
+
+/// An answer to a request for a file.
+pub(super) enum Opened {
+    /// Its content.
+    Content(Content),
+    /// A refusal.
+    Refused(HttpAnswer),
+}
 
 /// An answer that arrived whole.
 #[derive(Debug)]
@@ -44,12 +62,29 @@ impl HttpClient {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
-            .map(HttpClient)
+            .map(|client| HttpClient { client, file_timeout: settings.file_timeout })
     }
 
     /// A request to build on.
     pub(super) fn request(&self, method: Method, url: &str) -> RequestBuilder {
-        self.0.request(method, url)
+        self.client.request(method, url)
+    }
+
+    /// A request that moves a file.
+    pub(super) fn file_request(&self, method: Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url).timeout(self.file_timeout)
+    }
+
+    /// Sends a request whose answer comes as a stream where it is a success. Nothing changes by it.
+    pub(super) async fn open(&self, request: RequestBuilder) -> Result<Opened, ConnectorError> {
+        let response = request.send().await.map_err(|error| lost(&error, false))?;
+        if response.status().is_success() {
+            let bytes = response.bytes_stream().map_err(|error| lost(&error, false));
+            return Ok(Opened::Content(bytes.boxed()));
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.map_err(|error| lost(&error, false))?;
+        Ok(Opened::Refused(HttpAnswer { status, headers, body: body.to_vec() }))
     }
 
     /// Sends a request. One that may have changed something and got no answer is [`ConnectorError::Unknown`].
@@ -63,7 +98,7 @@ impl HttpClient {
     async fn exchange(&self, request: oauth2::HttpRequest) -> Result<oauth2::HttpResponse, ConnectorError> {
         let request = reqwest::Request::try_from(request)
             .map_err(|_| ConnectorError::Transient { detail: "the token request could not be built".to_owned() })?;
-        let response = self.0.execute(request).await.map_err(|error| lost(&error, true))?;
+        let response = self.client.execute(request).await.map_err(|error| lost(&error, true))?;
         if response.status().is_server_error() {
             return Err(ConnectorError::Transient { detail: format!("status {}", response.status().as_u16()) });
         }

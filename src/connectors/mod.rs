@@ -19,6 +19,7 @@
 
 mod description;
 mod error;
+mod files;
 mod http;
 pub mod hubspot;
 mod oauth;
@@ -36,6 +37,7 @@ use crate::sync::Person;
 
 pub use description::{EntityDescription, FieldDescription};
 pub use error::ConnectorError;
+pub use files::{Content, CrmFiles, FileUpload, UploadOutcome};
 pub use http::HttpSettings;
 pub use oauth::{AuthorizationStart, OAuthSettings, TokenGrant};
 pub use reading::{
@@ -74,6 +76,9 @@ pub struct DailyAllowance {
 pub trait Connector: Send + Sync {
     /// Which CRM this is.
     fn provider(&self) -> Provider;
+
+    /// The files of its records.
+    fn files(&self) -> &dyn CrmFiles;
 
     /// Name of the external-id field that makes creates safe to repeat, if `description` has it.
     fn external_id_field(&self, description: &EntityDescription) -> Option<String>;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::context::EntityContext;
+use super::files;
 use super::position::{Phase, Position};
 use super::read::is_open;
 use super::run::{Step, StepError};
@@ -228,7 +229,7 @@ pub(crate) fn app_record_deleted(
 /// held. A run that still holds some then waits for an admin.
 pub(crate) async fn run(step: &Step) -> Result<Position, StepError> {
     let decision = step.run.held_decision.as_deref();
-    let finish = step.position.to_phase(Phase::Finish);
+    let finish = files::after_deletes(step);
     if decision == Some("rejected") {
         if sweeps::reject(step).await? {
             return Ok(step.position.to_phase(Phase::Delete));

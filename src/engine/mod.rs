@@ -11,6 +11,7 @@ mod context;
 mod deletes;
 mod edit_times;
 mod fights;
+mod files;
 pub mod jobs;
 mod matching;
 mod position;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use crate::blobs::BlobStore;
 use crate::transform::TransformHost;
 
 pub use tokens::{AccessError, CrmAccess, CrmClient, CrmConnection};
@@ -41,6 +43,8 @@ pub struct Engine {
     pub crm: Arc<CrmAccess>,
     /// Runs user transforms.
     pub transforms: Arc<TransformHost>,
+    /// What files hold.
+    pub blobs: BlobStore,
     /// Settings.
     pub settings: EngineSettings,
 }

@@ -43,6 +43,18 @@ pub(crate) enum Phase {
     Guard,
     /// The deletes that may go.
     Delete,
+    /// Files of some linked records are listed on both sides and compared.
+    ListFiles {
+        /// Of this entity.
+        entity: Entity,
+        /// Links up to here are done.
+        after: Option<Uuid>,
+    },
+    /// One file is moved.
+    MoveFiles {
+        /// Ties up to here are done.
+        after: Option<Uuid>,
+    },
     /// Logs and connection are closed.
     Finish,
 }
@@ -109,7 +121,9 @@ impl Position {
             Phase::Prepare | Phase::Read(_) => (LogDirection::Pull, Stage::Read),
             Phase::Match(_) => (LogDirection::Pull, Stage::Match),
             Phase::Push { .. } => (LogDirection::Push, Stage::WriteCrm),
-            Phase::Guard | Phase::Delete | Phase::Finish => (LogDirection::Push, Stage::Delete),
+            Phase::Guard | Phase::Delete | Phase::ListFiles { .. } | Phase::MoveFiles { .. } | Phase::Finish => {
+                (LogDirection::Push, Stage::Delete)
+            }
         };
         serde_json::json!({
             "direction": direction,

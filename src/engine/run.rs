@@ -15,7 +15,7 @@ pub(crate) use ahead::{Ahead, Read};
 use super::batch::Batch;
 use super::jobs::{RunStep, store_error};
 use super::position::{Phase, Position};
-use super::{AccessError, CrmConnection, Engine, deletes, fights, matching, push, read, settle};
+use super::{AccessError, CrmConnection, Engine, deletes, fights, files, matching, push, read, settle};
 use crate::connectors::{Connector, ConnectorError};
 use crate::model::{ConnectionStatus, Entity, LogDirection, LogStatus, RunState, RunTrigger, Stage};
 use crate::queue::{self, Lease};
@@ -350,6 +350,8 @@ async fn take_phase(step: &Arc<Step>) -> Result<Option<Turn>, StepError> {
         Phase::Push { after } => push::run(step, *after).await?,
         Phase::Guard => deletes::guard::run(step).await?,
         Phase::Delete => deletes::run(step).await?,
+        Phase::ListFiles { entity, after } => files::list(step, *entity, *after).await?,
+        Phase::MoveFiles { after } => files::next(step, *after).await?,
         Phase::Finish => {
             let mut tx = step.begin().await?;
             fights::hold(step, &mut tx).await?;

@@ -11,15 +11,14 @@ use uuid::Uuid;
 
 use super::{ServiceError, Services, Viewer};
 use crate::blobs::{BlobError, Expected};
-use crate::model::{Capability, Entity};
+use crate::model::{Capability, Entity, FileState};
+use crate::store::file_ties::{self, FileStanding};
 use crate::store::files::{self, StoredFile};
 use crate::store::{WorkspaceTx, records};
+use crate::sync::file_name;
 use crate::view::files::{FileList, RecordFile};
 use crate::view::instant::{Moment, rfc3339};
 use crate::view::record_page::{FileOnPage, FilesOnPage};
-
-/// Most characters of a name.
-const LONGEST_NAME: usize = 255;
 
 /// Media type of what nobody has said anything about.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -41,15 +40,31 @@ pub(super) async fn on_page(
     limit: u64,
 ) -> Result<FilesOnPage, ServiceError> {
     let stored = files::of_record(tx, entity, id).await?;
+    let standings = file_ties::standings(tx, entity, id).await?;
     let now = tx.now();
     let shown = stored.into_iter().map(|file| FileOnPage {
+        standings: standings.iter().filter(|one| one.file_id == Some(file.id)).map(in_a_sentence).collect(),
         href: format!("/api/crm/records/{}/{id}/files/{}", entity.plural(), file.id),
         size: bytes_in_words(u64::try_from(file.size).unwrap_or_default()),
         added: Moment::new(file.created_at, now),
         id: file.id,
         name: file.name,
     });
-    Ok(FilesOnPage { files: shown.collect(), limit: bytes_in_words(limit) })
+    let coming = standings.iter().filter(|one| one.file_id.is_none());
+    let coming = coming.map(|one| format!("{}: {}", one.crm_name.as_deref().unwrap_or("A file"), in_a_sentence(one)));
+    Ok(FilesOnPage { files: shown.collect(), coming: coming.collect(), limit: bytes_in_words(limit) })
+}
+
+/// How a file stands with a CRM.
+fn in_a_sentence(standing: &FileStanding) -> String {
+    let crm = standing.provider.title();
+    match (&standing.failure, standing.state) {
+        (Some(failure), _) => format!("{crm}: {}", failure.message),
+        (None, FileState::Linked) => format!("In {crm} too."),
+        (None, FileState::Pull) => format!("Comes from {crm} with the next sync."),
+        (None, FileState::Push) => format!("Goes to {crm} with the next sync."),
+        (None, FileState::Sending) => format!("Sent to {crm}, which has not answered; the next sync looks for it."),
+    }
 }
 
 /// Refuses what cannot be uploaded, before any of it is read.
@@ -70,7 +85,8 @@ pub async fn upload<E: Into<Box<dyn Error + Send + Sync>>>(
     content: impl Stream<Item = Result<Bytes, E>> + Send,
 ) -> Result<(RecordFile, bool), ServiceError> {
     viewer.require(Capability::EditRecords)?;
-    let name = name_of(name.unwrap_or_default())?;
+    let name = file_name(name.unwrap_or_default())
+        .ok_or_else(|| ServiceError::invalid("name", "Give the file a name of at most 255 characters."))?;
     let arrival = services.rng.uuid();
     let kept = services.blobs.put(viewer.workspace_id, arrival, content, &Expected::default()).await;
     let blob = kept.map_err(in_words)?;
@@ -141,20 +157,6 @@ async fn check_record(tx: &mut WorkspaceTx, entity: Entity, id: Uuid, must_live:
     }
 }
 
-/// The last part of a path, as browsers of old send whole ones, without what no name can hold.
-fn name_of(given: &str) -> Result<String, ServiceError> {
-    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = last.chars().filter(|letter| !letter.is_control()).collect();
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME {
-        return Err(ServiceError::invalid(
-            "name",
-            format!("Give the file a name of at most {LONGEST_NAME} characters."),
-        ));
-    }
-    Ok(name.to_owned())
-}
-
 /// "812 bytes", "1.2 MB"; whole numbers without their zero.
 fn bytes_in_words(bytes: u64) -> String {
     let (unit, name) = match bytes {
@@ -206,20 +208,5 @@ mod tests {
         {
             assert_eq!(bytes_in_words(bytes), words);
         }
-    }
-
-    #[test]
-    fn a_name_is_the_last_part_of_a_path() {
-        for (given, name) in [
-            ("Offer.pdf", Some("Offer.pdf")),
-            ("C:\\in\\Offer.pdf", Some("Offer.pdf")),
-            ("../../etc/passwd", Some("passwd")),
-            (" a\u{0}\nb ", Some("ab")),
-            ("folder/", None),
-            ("", None),
-        ] {
-            assert_eq!(name_of(given).ok().as_deref(), name, "{given:?}");
-        }
-        assert!(name_of(&"x".repeat(256)).is_err());
     }
 }

@@ -154,9 +154,6 @@ fn changed(before: &StoredConnection, patch: &SettingsPatch, rules: &CheckedRule
             Err(message) => add("syncEntities", message),
         }
     }
-    if patch.options.sync_files == Some(true) {
-        add("options.syncFiles", "Attachments and files are not synchronised yet. Leave syncFiles off.");
-    }
     if patch.options.guard_records.is_some_and(|records| records > MOST_GUARD_RECORDS) {
         add("options.guardRecords", "The guard takes at most 1,000,000 records. Give a smaller number.");
     }

@@ -87,3 +87,35 @@ pub async fn delete(tx: &mut WorkspaceTx, entity: Entity, record_id: Uuid, id: U
     .await?;
     Ok(deleted.rows_affected() > 0)
 }
+
+/// One file, unless it is deleted.
+pub async fn find(tx: &mut WorkspaceTx, id: Uuid) -> Result<Option<StoredFile>, StoreError> {
+    let workspace_id = tx.workspace_id();
+    Ok(sqlx::query_as!(
+        StoredFile,
+        "SELECT id, name, content_type, size, sha256, md5, created_by, created_at FROM crm_files
+         WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL",
+        workspace_id,
+        id
+    )
+    .fetch_optional(tx.connection())
+    .await?)
+}
+
+/// Gives a file another content; one that is deleted keeps its own.
+pub async fn replace(tx: &mut WorkspaceTx, id: Uuid, file: &StoredFile) -> Result<(), StoreError> {
+    let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    sqlx::query!(
+        "UPDATE crm_files SET size = $3, sha256 = $4, md5 = $5, updated_at = $6
+         WHERE workspace_id = $1 AND id = $2 AND deleted_at IS NULL",
+        workspace_id,
+        id,
+        file.size,
+        file.sha256,
+        file.md5,
+        now
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

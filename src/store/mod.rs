@@ -14,6 +14,7 @@ pub mod connections;
 pub mod credentials;
 mod error;
 pub mod events;
+pub mod file_ties;
 pub mod files;
 pub mod frame;
 pub mod guarded;

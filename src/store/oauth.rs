@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{StoreError, WorkspaceTx};
+use super::{StoreError, WorkspaceTx, file_ties};
 use crate::model::{Entity, Environment, Provider};
 use crate::sync::default_mappings;
 
@@ -247,6 +247,7 @@ pub async fn reconnect(
 /// logs and journal stay, as do mappings and settings; nothing runs by itself before set-up is completed anew.
 pub async fn start_afresh(tx: &mut WorkspaceTx, config_id: Uuid) -> Result<(), StoreError> {
     let (workspace_id, now) = (tx.workspace_id(), tx.now());
+    file_ties::forget_all(tx, config_id).await?;
     sqlx::query!("DELETE FROM crm_record_links WHERE workspace_id = $1 AND config_id = $2", workspace_id, config_id)
         .execute(tx.connection())
         .await?;

@@ -9,6 +9,7 @@ mod comparison;
 mod day;
 mod default_mappings;
 mod delete;
+mod files;
 mod filter;
 mod fit;
 mod mapping;
@@ -28,6 +29,7 @@ pub use comparison::{Known, is_missed};
 pub use day::{day_of, is_day_of_instant, start_of_day};
 pub use default_mappings::{DefaultMapping, default_mapping, default_mappings};
 pub use delete::{DeleteDecision, decide_delete, guard_holds};
+pub use files::{AppFile, CrmFile, FileTie, compare_files, file_name};
 pub(crate) use filter::is_current_user;
 pub use filter::{
     FieldFacts, Filter, FilterContext, FilterProblem, FilterRule, beginning_of_day, day_in, read_filter,

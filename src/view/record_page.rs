@@ -91,6 +91,8 @@ pub struct RecordPage {
 pub struct FilesOnPage {
     /// By name.
     pub files: Vec<FileOnPage>,
+    /// Files of CRMs that are not here yet, and why, as sentences.
+    pub coming: Vec<String>,
     /// Most that one may have: "25 MB".
     pub limit: String,
 }
@@ -109,6 +111,8 @@ pub struct FileOnPage {
     pub size: String,
     /// When it was added.
     pub added: Moment,
+    /// How it stands with each CRM, as sentences.
+    pub standings: Vec<String>,
 }
 
 /// A tie to a CRM record, with both sides.

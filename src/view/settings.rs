@@ -79,6 +79,8 @@ pub struct SettingsForm {
     pub delete_in_app: bool,
     /// "Delete in CRM when deleted in app".
     pub delete_in_crm: bool,
+    /// "Sync attachments and files".
+    pub sync_files: bool,
     /// Records that a mass delete may touch before it is held.
     pub guard_records: String,
     /// Share in percent that it may touch.

@@ -1,13 +1,14 @@
 //! One call: address, headers, counting, and what a refusal means.
 
-use reqwest::Method;
+use reqwest::multipart::Form;
+use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::super::http::{HttpAnswer, HttpClient};
-use super::super::{CallKind, ConnectorError, Session};
+use super::super::http::{HttpAnswer, HttpClient, Opened};
+use super::super::{CallKind, ConnectorError, Content, Session};
 use super::paths::Paths;
 use super::{errors, unreadable};
 use crate::clock::Clock;
@@ -74,6 +75,50 @@ impl Api<'_> {
         body: &Json,
     ) -> Result<Written<T>, ConnectorError> {
         let answer = self.call(Method::POST, path, Some(body), CallKind::Usual, true).await?;
+        self.written(&answer, path)
+    }
+
+    /// Sends a form that holds a file.
+    pub(super) async fn send_form<T: DeserializeOwned + Default>(
+        &self,
+        method: Method,
+        path: &str,
+        form: Form,
+    ) -> Result<Written<T>, ConnectorError> {
+        let request = self.http.file_request(method, &format!("{}{path}", self.session.instance_url));
+        let request = request.bearer_auth(self.session.access_token.expose_secret()).multipart(form);
+        self.session.admit(CallKind::Usual).await?;
+        let answer = self.http.send(request, true).await?;
+        self.note(&answer);
+        self.written(&answer, path)
+    }
+
+    /// Reads JSON; `None` where there is nothing at the path.
+    pub(super) async fn get_if_there<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ConnectorError> {
+        let answer = self.call(Method::GET, path, None, CallKind::Usual, false).await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { self.read(&answer, path, false).map(Some) }
+    }
+
+    /// Opens an address that HubSpot named for a while to whoever knows it: no token goes there. `None` where nothing is.
+    pub(super) async fn open(&self, url: &str) -> Result<Option<Content>, ConnectorError> {
+        if !url.starts_with("https://") && !url.starts_with(&format!("{}/", self.session.instance_url)) {
+            return Err(unreadable("the address of a file"));
+        }
+        self.session.admit(CallKind::Usual).await?;
+        match self.http.open(self.http.file_request(Method::GET, url)).await? {
+            Opened::Content(content) => Ok(Some(content)),
+            Opened::Refused(answer) if answer.status == StatusCode::NOT_FOUND => Ok(None),
+            Opened::Refused(answer) => Err(ConnectorError::Transient {
+                detail: format!("the file's host answered {}", answer.status.as_u16()),
+            }),
+        }
+    }
+
+    fn written<T: DeserializeOwned + Default>(
+        &self,
+        answer: &HttpAnswer,
+        path: &str,
+    ) -> Result<Written<T>, ConnectorError> {
         let status = answer.status.as_u16();
         if errors::is_about_content(status, &answer.body) {
             let body = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -82,7 +127,7 @@ impl Api<'_> {
         if status == 204 {
             return Ok(Written::Answered(T::default()));
         }
-        self.read(&answer, path, true).map(Written::Answered)
+        self.read(answer, path, true).map(Written::Answered)
     }
 
     /// What the session's token stands for. No call of the API: it is the token endpoint's.

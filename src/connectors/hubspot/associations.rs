@@ -136,6 +136,30 @@ pub(super) async fn primaries(
     Ok(found)
 }
 
+/// Ids of all that records are associated with at a path, by record; those without are left out.
+pub(super) async fn all(
+    api: &Api<'_>,
+    path: &str,
+    ids: &[String],
+) -> Result<HashMap<String, Vec<String>>, ConnectorError> {
+    let mut found: HashMap<String, Vec<String>> = HashMap::new();
+    for ids in ids.chunks(READ_BATCH) {
+        let mut inputs: Vec<Json> = ids.iter().map(|id| json!({ "id": id })).collect();
+        while !inputs.is_empty() {
+            let batch: Batch = api.ask(path, &json!({ "inputs": inputs })).await?;
+            inputs.clear();
+            for ends in batch.results {
+                let Some(id) = ends.from.and_then(|from| from.id.0) else { continue };
+                if let Some(after) = ends.paging.as_ref().and_then(super::records::Paging::after) {
+                    inputs.push(json!({ "id": id, "after": after }));
+                }
+                found.entry(id).or_default().extend(ends.to.into_iter().filter_map(|to| to.to_object_id.0));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Makes records belong to companies, or to none. Answers with the errors, by record id.
 pub(super) async fn write(
     api: &Api<'_>,

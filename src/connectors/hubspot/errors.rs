@@ -122,6 +122,17 @@ pub(super) fn bad_reference(error: &Json, field: &str) -> WriteOutcome {
     })
 }
 
+/// A file that HubSpot does not take to the record.
+pub(super) fn refused_file(error: &Json) -> RecordRefusal {
+    RecordRefusal {
+        code: "refused_by_crm".to_owned(),
+        crm_code: plain(&named(error, 400)),
+        message: "HubSpot does not take the file to this record. Check the record there, then retry.".to_owned(),
+        fields: Vec::new(),
+        retryable: true,
+    }
+}
+
 fn limited(body: &Json, retry_after: Option<Duration>, now: DateTime<Utc>) -> ConnectorError {
     let (policy, message) = (text(body, "policyName"), text(body, "message"));
     let daily = policy == "DAILY" || message.contains("daily");

@@ -7,6 +7,7 @@ mod api;
 mod associations;
 mod describe;
 mod errors;
+mod files;
 mod paths;
 mod people;
 mod records;
@@ -25,7 +26,7 @@ use serde_json::{Value as Json, json};
 use super::http::{HttpClient, HttpSettings};
 use super::oauth;
 use super::{
-    AuthorizationStart, Connector, ConnectorError, CrmRecord, DailyAllowance, DeletionQuery, Deletions,
+    AuthorizationStart, Connector, ConnectorError, CrmFiles, CrmRecord, DailyAllowance, DeletionQuery, Deletions,
     EntityDescription, Identity, KeyLookup, LookBack, OAuthSettings, ReadPage, ReadWindow, RecordWrite, Session,
     TokenGrant, Watermark, WriteOutcome,
 };
@@ -42,8 +43,8 @@ pub const API_VERSION: &str = "2026-03";
 /// Property that makes creates safe to repeat; Crosstie makes it itself.
 pub const EXTERNAL_ID_FIELD: &str = "crosstie_id";
 
-/// What a sync needs (dossier 1.3): records, the definitions of their properties, and who people are.
-pub const SCOPES: [&str; 14] = [
+/// What a sync needs (dossier 1.3): records, the definitions of their properties, who people are, and files.
+pub const SCOPES: [&str; 15] = [
     "oauth",
     "crm.objects.companies.read",
     "crm.objects.companies.write",
@@ -58,6 +59,7 @@ pub const SCOPES: [&str; 14] = [
     "crm.schemas.contacts.write",
     "crm.schemas.deals.read",
     "crm.schemas.deals.write",
+    "files",
 ];
 
 /// Archived records are listed for 90 days (dossier 9); a day is left for clocks.
@@ -102,6 +104,10 @@ impl HubspotConnector {
 impl Connector for HubspotConnector {
     fn provider(&self) -> Provider {
         Provider::Hubspot
+    }
+
+    fn files(&self) -> &dyn CrmFiles {
+        self
     }
 
     fn external_id_field(&self, description: &EntityDescription) -> Option<String> {

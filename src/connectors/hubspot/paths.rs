@@ -69,6 +69,21 @@ impl Paths {
         format!("/crm/owners/{}/{user_id}?idProperty=userId", self.version)
     }
 
+    /// Notes; `rest` begins with a slash or is empty.
+    pub(super) fn notes(&self, rest: &str) -> String {
+        format!("/crm/objects/{}/notes{rest}", self.version)
+    }
+
+    /// Notes that records of an entity have.
+    pub(super) fn notes_of(&self, entity: Entity) -> String {
+        format!("/crm/associations/{}/{}/notes/batch/read", self.version, object(entity))
+    }
+
+    /// Files; `rest` begins with a slash or is empty.
+    pub(super) fn files(&self, rest: &str) -> String {
+        format!("/files/{}/files{rest}", self.version)
+    }
+
     /// Associations from one entity to another.
     pub(super) fn associations(&self, from: Entity, to: Entity, verb: &str) -> String {
         format!("/crm/associations/{}/{}/{}/batch/{verb}", self.version, object(from), object(to))
@@ -103,6 +118,9 @@ mod tests {
             paths.owners(500, true, Some("7")),
             paths.owner_of_user(7),
             paths.associations(entity, Entity::Account, "read"),
+            paths.notes("/batch/read"),
+            paths.notes_of(entity),
+            paths.files("/search"),
         ];
         assert!(all.iter().all(|path| path.matches("/2026-09").count() == 1), "{all:?}");
         assert_eq!(all[4], "/crm/objects/2026-09/deals/search");

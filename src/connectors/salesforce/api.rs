@@ -1,12 +1,13 @@
 //! One call: address, headers, counting, and what a refusal means.
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::multipart::Form;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
-use super::super::http::{HttpAnswer, HttpClient};
-use super::super::{CallKind, ConnectorError, CrmRecord, Session};
+use super::super::http::{HttpAnswer, HttpClient, Opened};
+use super::super::{CallKind, ConnectorError, Content, CrmRecord, Session};
 use super::{errors, records, unreadable};
 use crate::clock::Clock;
 
@@ -51,6 +52,36 @@ impl Api<'_> {
     pub(super) async fn delete_json(&self, path: &str) -> Result<Json, ConnectorError> {
         let answer = self.call(Method::DELETE, path, None, true).await?;
         serde_json::from_slice(&answer).map_err(|_| ConnectorError::Unknown { detail: "unreadable answer".to_owned() })
+    }
+
+    /// Deletes; the answer is empty.
+    pub(super) async fn remove(&self, path: &str) -> Result<(), ConnectorError> {
+        self.call(Method::DELETE, path, None, true).await.map(drop)
+    }
+
+    /// Opens a body that may be long; `None` where there is nothing at the path.
+    pub(super) async fn open(&self, path: &str) -> Result<Option<Content>, ConnectorError> {
+        let request = self.http.file_request(Method::GET, &format!("{}{path}", self.session.instance_url));
+        self.session.admit(CallKind::Usual).await?;
+        let refused = match self.http.open(self.headers(request)).await? {
+            Opened::Content(content) => return Ok(Some(content)),
+            Opened::Refused(answer) => answer,
+        };
+        self.note(&refused);
+        if refused.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let errors: Option<Json> = serde_json::from_slice(&refused.body).ok();
+        Err(errors::whole(u64::from(refused.status.as_u16()), errors.as_ref(), false))
+    }
+
+    /// Sends a form that holds a file. What a refusal means is the caller's to tell.
+    pub(super) async fn send_form(&self, path: &str, form: Form) -> Result<HttpAnswer, ConnectorError> {
+        let request = self.http.file_request(Method::POST, &format!("{}{path}", self.session.instance_url));
+        self.session.admit(CallKind::Usual).await?;
+        let answer = self.http.send(self.headers(request).multipart(form), true).await?;
+        self.note(&answer);
+        Ok(answer)
     }
 
     /// The first page of a SOQL statement. A statement too long for an address travels inside a composite call.

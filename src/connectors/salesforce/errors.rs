@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::super::{ConnectorError, WriteOutcome};
+use super::super::{ConnectorError, UploadOutcome, WriteOutcome};
 use crate::model::RecordRefusal;
 
 /// Until the daily count has had time to fall: it is a rolling day.
@@ -47,6 +47,19 @@ pub(super) fn whole(status: u64, errors: Option<&Json>, changes: bool) -> Connec
         (500.., _) if changes => ConnectorError::Unknown { detail: format!("status {status}") },
         (500.., _) => ConnectorError::Transient { detail: format!("status {status}") },
         _ => ConnectorError::Rejected { crm_code: named(code, status) },
+    }
+}
+
+/// What the refusal of a file means.
+pub(super) fn of_upload(status: u64, errors: Option<&Json>) -> Result<UploadOutcome, ConnectorError> {
+    let first = errors.and_then(|errors| errors.get(0));
+    match whole(status, errors, true) {
+        ConnectorError::Rejected { crm_code } => Ok(UploadOutcome::Refused(refusal(&crm_code, first))),
+        // The record, not the object: what may be written there was asked before.
+        ConnectorError::Configuration { crm_code, .. } if first.is_some() => {
+            Ok(UploadOutcome::Refused(refusal(&crm_code, first)))
+        }
+        error => Err(error),
     }
 }
 

@@ -5,6 +5,7 @@
 mod api;
 mod describe;
 mod errors;
+mod files;
 mod filter;
 mod query;
 mod records;
@@ -21,9 +22,9 @@ use serde_json::Value as Json;
 use super::http::{HttpClient, HttpSettings};
 use super::oauth::{self, OAuthPaths};
 use super::{
-    AuthorizationStart, Connector, ConnectorError, CrmRecord, DailyAllowance, DeletedRecord, DeletionQuery, Deletions,
-    EntityDescription, Identity, KeyLookup, LookBack, OAuthSettings, ReadPage, ReadWindow, RecordWrite, Session,
-    TokenGrant, Watermark, WriteOutcome,
+    AuthorizationStart, Connector, ConnectorError, CrmFiles, CrmRecord, DailyAllowance, DeletedRecord, DeletionQuery,
+    Deletions, EntityDescription, Identity, KeyLookup, LookBack, OAuthSettings, ReadPage, ReadWindow, RecordWrite,
+    Session, TokenGrant, Watermark, WriteOutcome,
 };
 use crate::clock::Clock;
 use crate::model::{Entity, Provider};
@@ -95,6 +96,10 @@ impl SalesforceConnector {
 impl Connector for SalesforceConnector {
     fn provider(&self) -> Provider {
         Provider::Salesforce
+    }
+
+    fn files(&self) -> &dyn CrmFiles {
+        self
     }
 
     fn external_id_field(&self, description: &EntityDescription) -> Option<String> {

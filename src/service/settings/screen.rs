@@ -101,7 +101,7 @@ fn patch_of(form: &SettingsForm) -> Result<SettingsPatch, ServiceError> {
             create_missing: Some(form.create_missing),
             delete_in_app: Some(form.delete_in_app),
             delete_in_crm: Some(form.delete_in_crm),
-            sync_files: None,
+            sync_files: Some(form.sync_files),
             guard_records: Some(number("options.guardRecords", &form.guard_records)?),
             guard_percent: Some(number("options.guardPercent", &form.guard_percent)?),
         },
@@ -180,7 +180,8 @@ fn time_zones(chosen: Option<&Schedule>) -> Vec<String> {
 
 /// Names of what differs, as the address carries them.
 fn differences(before: &Settings, after: &Settings) -> Vec<&'static str> {
-    let Options { create_missing, delete_in_app, delete_in_crm, guard_records, guard_percent, .. } = before.options;
+    let Options { create_missing, delete_in_app, delete_in_crm, sync_files, guard_records, guard_percent } =
+        before.options;
     let now = &after.options;
     [
         (before.frequency != after.frequency || before.schedule != after.schedule, "schedule"),
@@ -190,6 +191,7 @@ fn differences(before: &Settings, after: &Settings) -> Vec<&'static str> {
         (create_missing != now.create_missing, "create"),
         (delete_in_app != now.delete_in_app, "delete_here"),
         (delete_in_crm != now.delete_in_crm, "delete_there"),
+        (sync_files != now.sync_files, "files"),
         ((guard_records, guard_percent) != (now.guard_records, now.guard_percent), "guard"),
     ]
     .into_iter()
@@ -236,6 +238,9 @@ fn sentence(what: &str, settings: &Settings) -> Option<String> {
             "Records deleted here are deleted in the CRM.",
             "Records deleted here stay in the CRM.",
         ),
+        "files" => {
+            on(options.sync_files, "Files sync from the next run on.", "Files rest: what is on both sides stays there.")
+        }
         "guard" => format!(
             "A run that would delete more than {} and {} % of an entity waits for an admin.",
             counted(options.guard_records.into(), "record"),

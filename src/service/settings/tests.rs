@@ -87,8 +87,8 @@ fn only_what_a_run_follows_can_be_set() {
     assert_eq!(refused(of_entities(&["account"])), "syncEntities");
     assert!(outcome(SyncFrequency::Hourly, of_entities(&["contacts", "accounts", "contacts"])).is_ok());
     let with_options = |options| SettingsPatch { options, ..SettingsPatch::default() };
-    let files = OptionsPatch { sync_files: Some(true), guard_percent: Some(101), ..OptionsPatch::default() };
-    assert_eq!(refused(with_options(files)), "options.syncFiles options.guardPercent");
+    let share = OptionsPatch { guard_percent: Some(101), ..OptionsPatch::default() };
+    assert_eq!(refused(with_options(share)), "options.guardPercent");
     let many = OptionsPatch { guard_records: Some(1_000_001), ..OptionsPatch::default() };
     assert_eq!(refused(with_options(many)), "options.guardRecords");
 }

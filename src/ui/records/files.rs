@@ -36,6 +36,7 @@ pub(super) fn Files(
         Some(view! { <Notice tone=Tone::Bad>{sentence}</Notice> })
     };
     let is_empty = files.files.is_empty();
+    let coming = files.coming.into_iter().map(|text| view! { <Notice tone=Tone::Wait>{text}</Notice> }).collect_view();
     let rows = files.files.into_iter().map(|file| row(file, entity, id, delete)).collect_view();
     let limit = files.limit;
     let foot = move || (!is_deleted).then(|| view! { <div class="table-foot">{upload_form(entity, id, &limit)}</div> });
@@ -43,6 +44,7 @@ pub(super) fn Files(
         <section id="files" class="stack">
             {refused}
             <ActionNotice action=delete />
+            {coming}
             <Table caption="Files" class="rec" foot=foot>
                 <thead>
                     <tr>
@@ -69,6 +71,7 @@ fn row(file: FileOnPage, entity: Entity, id: Uuid, delete: ServerAction<DeleteFi
         <tr>
             <th scope="row" class="lead">
                 <a class="truncate" href=file.href rel="external" download=file.name.clone()>{file.name.clone()}</a>
+                {file.standings.into_iter().map(|text| view! { <div class="muted xs">{text}</div> }).collect_view()}
             </th>
             <td data-l="Size">{file.size}</td>
             <td data-l="Added"><RelativeTime at=file.added /></td>

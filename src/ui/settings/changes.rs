@@ -21,6 +21,7 @@ pub(super) struct Draft {
     pub(super) create_missing: RwSignal<bool>,
     pub(super) delete_in_app: RwSignal<bool>,
     pub(super) delete_in_crm: RwSignal<bool>,
+    pub(super) sync_files: RwSignal<bool>,
     pub(super) guard_records: RwSignal<String>,
     pub(super) guard_percent: RwSignal<String>,
 }
@@ -44,6 +45,7 @@ impl Draft {
             create_missing: RwSignal::new(options.create_missing),
             delete_in_app: RwSignal::new(options.delete_in_app),
             delete_in_crm: RwSignal::new(options.delete_in_crm),
+            sync_files: RwSignal::new(options.sync_files),
             guard_records: RwSignal::new(options.guard_records.to_string()),
             guard_percent: RwSignal::new(options.guard_percent.to_string()),
         }
@@ -101,6 +103,7 @@ impl Draft {
             (options.create_missing, self.create_missing.get(), "Create new records"),
             (options.delete_in_app, self.delete_in_app.get(), "Delete here"),
             (options.delete_in_crm, self.delete_in_crm.get(), "Delete in the CRM"),
+            (options.sync_files, self.sync_files.get(), "Sync files"),
         ];
         for (before, now, what) in switches {
             if before != now {

@@ -360,6 +360,15 @@ fn Advanced(crm: &'static str, draft: Draft, reason: Option<String>) -> impl Int
             draft.delete_in_crm,
             format!("They go to the recycle bin of {crm}. Off: {crm} keeps them, the link is closed."),
         ),
+        (
+            "Sync attachments and files",
+            "form[sync_files]",
+            draft.sync_files,
+            format!(
+                "Files of linked records travel as the records do. A file that is deleted on one side stays on the other. \
+                 Off: files stay where they are; {crm} is not asked for any."
+            ),
+        ),
     ];
     let boxes = choices
         .into_iter()

@@ -73,7 +73,6 @@ async fn what_a_run_would_not_follow_is_refused() {
         (rule("Name", "like", json!("x")), "syncRules.accounts.filter.all[0].operator"),
         (rule("AnnualRevenue", "starts_with", json!("1")), "syncRules.accounts.filter.all[0].operator"),
         (rule("AnnualRevenue", "gt", json!("much")), "syncRules.accounts.filter.all[0].value"),
-        (json!({ "options": { "syncFiles": true } }), "options.syncFiles"),
         (json!({ "options": { "guardPercent": 101 } }), "options.guardPercent"),
         (json!({ "options": { "guardAll": 1 } }), "guardAll"),
         (json!({ "syncDirection": "both" }), "syncDirection"),

@@ -252,8 +252,13 @@ async fn the_same_org_goes_on_with_its_links_and_another_one_stops_and_asks() {
     assert!(again["nextSyncAt"].is_string(), "its schedule goes on: {again}");
     let links = "SELECT id FROM crm_record_links WHERE state = 'linked'";
     assert_eq!(app.rows(links).await.len(), 4);
+    app.set_config("options = options || '{\"syncFiles\": true}'").await;
+    let record = app.row("SELECT id FROM accounts LIMIT 1").await["id"].as_str().and_then(|id| id.parse().ok());
+    app.add_file("accounts", record.expect("an id"), "Offer.pdf", b"offer").await;
     app.sync().await.expect_state("completed");
     assert_eq!(app.rows("SELECT id FROM accounts").await.len(), 4, "nothing is doubled");
+    let ties = "SELECT id FROM crm_file_ties WHERE state = 'linked'";
+    assert_eq!(app.rows(ties).await.len(), 1);
 
     app.set_config("organization_id = '00D000000000001AAA'").await;
     let problem = sign_in().await.refused(409, "crm_other_org");
@@ -270,8 +275,11 @@ async fn the_same_org_goes_on_with_its_links_and_another_one_stops_and_asks() {
     );
     assert_eq!(app.rows(links).await.len(), 0);
     assert_eq!(app.rows("SELECT entity_type FROM crm_cursors").await.len(), 0);
+    assert_eq!(app.rows(ties).await.len(), 0);
     app.sync().await.expect_state("completed");
     assert_eq!(app.rows("SELECT id FROM accounts").await.len(), 4, "matched anew, not doubled");
+    let files = (app.rows(ties).await.len(), app.simulator.records("ContentVersion").await.len());
+    assert_eq!(files, (1, 1), "files too");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! connector that passes.
 
 mod faults;
+mod files;
 mod fixture;
 mod reading;
 mod signing_in;
@@ -56,6 +57,10 @@ conformance! {
     writing::an_update_of_what_is_gone_says_so,
     writing::references_are_written_moved_and_cleared,
     writing::every_kind_of_value_comes_back_as_it_was_written,
+    files::a_file_is_listed_and_loaded_as_it_was_sent,
+    files::a_new_content_has_a_new_version_of_the_same_file,
+    files::what_does_not_arrive_as_it_was_sent_is_on_no_record,
+    files::every_call_for_a_file_is_counted,
     faults::each_fault_has_its_class,
     faults::limits_tell_how_long_to_wait,
     faults::every_call_is_counted_as_the_crm_counts_it,

@@ -363,7 +363,8 @@ fn wire(
         TransformLimits { call: std::time::Duration::from_secs(20), batch: std::time::Duration::from_secs(40) };
     let transforms = Arc::new(TransformHost::new(program, vec!["transform-child".to_owned()], limits));
     let settings = EngineSettings { turn: options.turn, ..EngineSettings::default() };
-    let engine = Engine { crm: crm.clone(), transforms: transforms.clone(), settings };
+    let blobs = BlobStore::in_memory(FILE_LIMIT);
+    let engine = Engine { crm: crm.clone(), transforms: transforms.clone(), blobs: blobs.clone(), settings };
     let services = Services {
         pool: database.pool.clone(),
         clock: clock.clone(),
@@ -371,7 +372,7 @@ fn wire(
         vault,
         crm,
         transforms,
-        blobs: BlobStore::in_memory(FILE_LIMIT),
+        blobs,
         settings: Arc::new(ServiceSettings { public_url: url.to_owned(), demo: None }),
         events: EventBus::new(),
     };

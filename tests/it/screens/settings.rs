@@ -59,6 +59,13 @@ async fn settings_are_shown_saved_and_said() {
         assert!(html.contains(text), "{text}");
     }
     assert!(save(&admin, &FORM).await.ends_with("?saved=nothing"));
+    assert!(html.contains("Sync attachments and files"));
+    let with_files: Vec<_> = FORM.into_iter().chain([("form[sync_files]", "true")]).collect();
+    let saved = save(&admin, &with_files).await;
+    assert!(saved.ends_with("?saved=files"), "{saved}");
+    assert!(admin.get(&saved).await.text.contains("Saved. Files sync from the next run on."));
+    let options = app.row("SELECT options ->> 'syncFiles' AS files FROM crm_sync_configs").await;
+    assert_eq!(options["files"], "true");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use crosstie::connectors::{
-    AuthorizationStart, Connector, ConnectorError, CrmRecord, DailyAllowance, DeletionQuery, Deletions,
+    AuthorizationStart, Connector, ConnectorError, CrmFiles, CrmRecord, DailyAllowance, DeletionQuery, Deletions,
     EntityDescription, Identity, KeyLookup, LookBack, OAuthSettings, ReadPage, ReadWindow, RecordWrite, Session,
     TokenGrant, WriteOutcome,
 };
@@ -130,6 +130,10 @@ impl Connector for Watched {
 
     async fn identity(&self, session: &Session) -> Result<Identity, ConnectorError> {
         self.call(self.real.identity(session)).await
+    }
+
+    fn files(&self) -> &dyn CrmFiles {
+        self.real.files()
     }
 
     async fn describe(&self, session: &Session, entity: Entity) -> Result<EntityDescription, ConnectorError> {

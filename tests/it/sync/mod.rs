@@ -2,6 +2,7 @@
 
 mod deletes;
 mod faults;
+mod files;
 mod filters;
 mod filters_in_soql;
 mod first_sync;
