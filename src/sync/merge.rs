@@ -86,8 +86,8 @@ pub(super) struct Claim {
 impl<'a> Compared<'a> {
     fn new(field: &'a MappedField, state: &'a FieldState) -> Option<Self> {
         let (app, crm) = (state.app.as_ref()?, state.crm.as_ref()?);
-        // Our own late write: the app's value is sent again, whether it is still that one or another by now.
-        let is_late = state.late.as_ref().is_some_and(|late| same(field.crm_kind, late, crm));
+        // Our own late write, as the CRM spells it: the app's value is sent again, whether it is still that one or another by now.
+        let is_late = state.late.as_ref().is_some_and(|late| same_meaning(field.crm_kind, late, crm));
         let (app_changed, crm_changed) = match &state.base {
             Some(_) if is_late => (true, false),
             Some(base) => (!same(field.app_kind, &base.app, app), !same(field.crm_kind, &base.crm, crm)),

@@ -3,6 +3,7 @@
 
 mod deletes;
 mod filters;
+mod histories;
 mod matching;
 mod merging;
 mod times;

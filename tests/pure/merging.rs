@@ -136,7 +136,7 @@ impl Case {
         let (app, crm) = (self.app?, self.crm?);
         let (app_changed, crm_changed) = match self.base {
             None => (!is_same(app, 0), !is_same(crm, 0)),
-            Some(_) if self.late.is_some_and(|late| is_same(late, crm)) => (true, false),
+            Some(_) if self.late.is_some_and(|late| is_agreed(late, crm)) => (true, false),
             Some((crm_was, app_was)) => (!is_same(app, app_was), !is_same(crm, crm_was)),
         };
         let unmoved = self.base.is_some() && !app_changed && !crm_changed;
