@@ -11,6 +11,8 @@
 //! * Every call is counted on the [`Session`]'s meter, also one that fails.
 //! * An answer that was lost after the request went out is [`ConnectorError::Unknown`]: the caller must look before
 //!   it repeats a write.
+//! * A reading that the CRM takes its time for answers an empty page with [`ReadPage::wait`]: nobody waits inside a call, and
+//!   the position finds the reading again after a restart.
 //! * A call that is known to have done nothing is [`ConnectorError::Transient`]; a batch that is refused whole for what it
 //!   contains, [`ConnectorError::Rejected`]: the caller halves it until what is wrong stands alone.
 //!

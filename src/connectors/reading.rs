@@ -55,6 +55,8 @@ pub struct ReadPage {
     pub next: Option<String>,
     /// How many records the window holds, where the CRM tells. With a filter: only where the CRM judges all of it itself.
     pub total: Option<u64>,
+    /// The CRM is still making what was asked for: ask for `next` after this time. The page holds no record then.
+    pub wait: Option<Duration>,
 }
 
 /// Bound up to which every change is known to be visible: the next cursor. Epoch milliseconds.

@@ -91,7 +91,7 @@ pub(crate) async fn page(step: &Arc<Step>, state: &ReadState) -> Result<Position
     let mut fields = context.crm_fields();
     fields.extend(step.connector()?.external_id_field(&context.description));
     let window = ReadWindow { entity, fields, since: state.since, filter };
-    let Read { page: ReadPage { records, next, total }, transformed } =
+    let Read { page: ReadPage { records, next, total, wait }, transformed } =
         step.read_page(&window, state.page.as_deref()).await?;
 
     let phase = match &next {
@@ -106,6 +106,12 @@ pub(crate) async fn page(step: &Arc<Step>, state: &ReadState) -> Result<Position
         total: total.or(step.position.total),
         ..step.position.to_phase(phase)
     };
+    if let Some(wait) = wait {
+        let mut tx = step.begin().await?;
+        step.advance(&mut tx, &position).await?;
+        step.commit(tx, Batch::new(&context, step.engine.crm.rng.as_ref()), Stage::Read, 0).await?;
+        return Err(StepError::Waits(wait));
+    }
     let page = Page::prepare(step, &context, records, transformed, state.since.is_none()).await?;
     let are_strangers = page.are_strangers();
     let (stored, ()) = tokio::join!(

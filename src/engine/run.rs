@@ -42,6 +42,9 @@ pub(crate) enum StepError {
     /// A field of this entity would be emptied, and the CRM has not said in this run that it still shows it.
     #[error("a field would be emptied and the description is old")]
     Empties(Entity),
+    /// The CRM is still making what was asked for; where the run stands is stored, and it goes on after this time.
+    #[error("the CRM is still at work")]
+    Waits(std::time::Duration),
     /// Somebody paused the connection or cancelled the run: no further call starts.
     #[error("the connection is paused or the run cancelled")]
     Stopped,
@@ -335,6 +338,10 @@ async fn take(step: Arc<Step>) -> Result<Option<Turn>, StepError> {
         Err(StepError::Empties(entity)) => {
             step.describe_anew(entity).await?;
             Ok(None)
+        }
+        Err(StepError::Waits(wait)) => {
+            let wait = TimeDelta::from_std(wait).unwrap_or(LOOK_AGAIN);
+            Ok(Some(Turn::Again(step.engine.crm.clock.now() + wait)))
         }
         taken => taken,
     }

@@ -65,7 +65,7 @@ async fn list(api: &Api<'_>, window: &ReadWindow, after: Option<&str>) -> Result
     let next = page.next().map(|after| format!("{IN_LIST}{after}"));
     let rows = if is_short { page.results } else { filled(api, window.entity, &properties, &page.results).await? };
     let records = rows.iter().map(|row| row.record(window.entity, &window.fields));
-    Ok(ReadPage { records: records.collect(), next, total: None })
+    Ok(ReadPage { records: records.collect(), next, total: None, wait: None })
 }
 
 fn list_path(api: &Api<'_>, entity: Entity, properties: &[String], after: Option<&str>, archived: bool) -> String {
@@ -99,7 +99,7 @@ async fn changes(
     }
     let next = found.last.filter(|_| found.has_more).map(|id| format!("{BEHIND_ID}{id}"));
     // What is found behind an id says nothing of all.
-    Ok(ReadPage { records, next, total: found.total.filter(|_| after.is_none()) })
+    Ok(ReadPage { records, next, total: found.total.filter(|_| after.is_none()), wait: None })
 }
 
 /// Living records that match any of the look-ups.

@@ -38,20 +38,22 @@ impl Api<'_> {
 
     /// Reads a body.
     pub(super) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, ConnectorError> {
-        self.call(Method::GET, path, None, false).await
+        Ok(self.call(Method::GET, path, None, false).await?.body)
     }
 
     /// Sends JSON that may change something, and reads the answer.
     pub(super) async fn send_json(&self, method: Method, path: &str, body: &Json) -> Result<Json, ConnectorError> {
         let answer = self.call(method, path, Some(body), true).await?;
         // It went out and something came back that is no answer: whether it was applied is not known.
-        serde_json::from_slice(&answer).map_err(|_| ConnectorError::Unknown { detail: "unreadable answer".to_owned() })
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| ConnectorError::Unknown { detail: "unreadable answer".to_owned() })
     }
 
     /// Deletes, and reads the answer.
     pub(super) async fn delete_json(&self, path: &str) -> Result<Json, ConnectorError> {
         let answer = self.call(Method::DELETE, path, None, true).await?;
-        serde_json::from_slice(&answer).map_err(|_| ConnectorError::Unknown { detail: "unreadable answer".to_owned() })
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| ConnectorError::Unknown { detail: "unreadable answer".to_owned() })
     }
 
     /// Deletes; the answer is empty.
@@ -94,7 +96,7 @@ impl Api<'_> {
         }
         let body = json!({ "compositeRequest": [{ "method": "GET", "url": path, "referenceId": "query" }] });
         let answer = self.call(Method::POST, &self.path("/composite"), Some(&body), false).await?;
-        let answer: Json = serde_json::from_slice(&answer).map_err(|_| unreadable("a composite answer"))?;
+        let answer: Json = serde_json::from_slice(&answer.body).map_err(|_| unreadable("a composite answer"))?;
         let inner = answer.pointer("/compositeResponse/0").ok_or_else(|| unreadable("a composite answer"))?;
         let page = inner.get("body").cloned().unwrap_or_default();
         match inner.get("httpStatusCode").and_then(Json::as_u64) {
@@ -118,13 +120,14 @@ impl Api<'_> {
         Ok(found)
     }
 
-    async fn call(
+    /// One call; an answer that is no success is an error.
+    pub(super) async fn call(
         &self,
         method: Method,
         path: &str,
         body: Option<&Json>,
         changes: bool,
-    ) -> Result<Vec<u8>, ConnectorError> {
+    ) -> Result<HttpAnswer, ConnectorError> {
         let request = self.headers(self.http.request(method, &format!("{}{path}", self.session.instance_url)));
         let request = match body {
             Some(body) => request.json(body),
@@ -134,7 +137,7 @@ impl Api<'_> {
         let answer = self.http.send(request, changes).await?;
         self.note(&answer);
         if answer.status.is_success() {
-            return Ok(answer.body);
+            return Ok(answer);
         }
         let errors: Option<Json> = serde_json::from_slice(&answer.body).ok();
         Err(errors::whole(u64::from(answer.status.as_u16()), errors.as_ref(), changes))

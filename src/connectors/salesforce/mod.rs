@@ -1,8 +1,9 @@
-//! Salesforce: REST with SOQL, sObject Collections and Composite.
+//! Salesforce: REST with SOQL, sObject Collections and Composite; Bulk API 2.0 for large readings.
 //!
 //! Must not know: Postgres, what the values are for. Invariant: one record's refusal never hides another's outcome.
 
 mod api;
+mod bulk;
 mod describe;
 mod errors;
 mod files;
@@ -37,6 +38,12 @@ pub const EXTERNAL_ID_FIELD: &str = "Crosstie_Id__c";
 /// Records of one collections call (dossier 2.6).
 const BATCH: usize = 200;
 
+/// A reading in full of more records goes through a query job, if nobody says otherwise (`sync.md`, "Cost").
+const BULK_ABOVE: u64 = 10_000;
+
+/// Position of a reading that the org does not make by a job.
+const BY_REST: &str = "rest";
+
 /// Ids of one `IN` list: keeps the statement far below its limits (dossier 2.4).
 const IDS_PER_QUERY: usize = 500;
 
@@ -56,12 +63,18 @@ const DELETED_REACH_MS: i64 = 14 * 24 * 3600 * 1000;
 pub struct SalesforceConnector {
     http: HttpClient,
     clock: Arc<dyn Clock>,
+    bulk_above: u64,
 }
 
 impl SalesforceConnector {
     /// A connector; fails only where the process has no TLS provider installed.
     pub fn new(settings: HttpSettings, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
-        Ok(SalesforceConnector { http: HttpClient::new(settings)?, clock })
+        Ok(SalesforceConnector { http: HttpClient::new(settings)?, clock, bulk_above: BULK_ABOVE })
+    }
+
+    /// The same with another number of records above which a reading in full goes through a query job.
+    pub fn with_bulk_above(self, bulk_above: u64) -> Self {
+        SalesforceConnector { bulk_above, ..self }
     }
 
     fn api<'a>(&'a self, session: &'a Session) -> Api<'a> {
@@ -186,15 +199,29 @@ impl Connector for SalesforceConnector {
         position: Option<&str>,
     ) -> Result<ReadPage, ConnectorError> {
         let api = self.api(session);
-        let page = match position {
-            Some(path) if path.starts_with("/services/data/") => api.get_bytes(path).await?,
-            Some(_) => return Err(ConnectorError::PositionExpired),
-            None => api.query(&query::window(window), window.since.is_some()).await?,
+        let soql = query::window(window);
+        let judges_all =
+            window.since.is_some() || window.filter.as_ref().is_none_or(|filter| filter::pushed(filter).complete);
+        let place = position.and_then(bulk::Place::read);
+        let mut page = match (position, &place) {
+            (_, Some(place)) => match bulk::look(&api, place).await? {
+                bulk::Look::Page(page) => page,
+                bulk::Look::Failed => {
+                    ReadPage { records: Vec::new(), next: Some(BY_REST.to_owned()), total: None, wait: None }
+                }
+            },
+            (Some(path), None) if path.starts_with("/services/data/") => records::page(&api.get_bytes(path).await?)?,
+            (None | Some(BY_REST), None) => {
+                let page = records::page(&api.query(&soql, window.since.is_some()).await?)?;
+                let is_large = page.total.is_some_and(|total| total > self.bulk_above);
+                match window.since.is_none() && position.is_none() && is_large {
+                    true => bulk::begin(&api, &soql, page.total).await?,
+                    false => page,
+                }
+            }
+            _ => return Err(ConnectorError::PositionExpired),
         };
-        let mut page = records::page(&page)?;
-        if window.since.is_none() && window.filter.as_ref().is_some_and(|filter| !filter::pushed(filter).complete) {
-            page.total = None;
-        }
+        page.total = page.total.filter(|_| judges_all);
         Ok(page)
     }
 

@@ -49,6 +49,7 @@ pub(super) fn page(body: &[u8]) -> Result<ReadPage, ConnectorError> {
         records: page.records.into_iter().map(|row| row.0).collect(),
         next: page.next_records_url,
         total: Some(page.total_size),
+        wait: None,
     })
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn recover(engine: &Engine, args: &RunStep, error: StepError) -
     let Some(connection) = setup::connection(&mut tx, run.config_id).await? else { return Ok(Turn::Done) };
     tracing::warn!(run_id = %run.id, config_id = %run.config_id, error = %error, "a step of a run did not commit");
     let turn = match &error {
-        StepError::Lost | StepError::Settled | StepError::Empties(_) => Turn::Done,
+        StepError::Lost | StepError::Settled | StepError::Empties(_) | StepError::Waits(_) => Turn::Done,
         StepError::Unsure => Turn::Again(now + LOOK_FOR_CREATES),
         StepError::Stopped => Turn::Again(now + LOOK_AGAIN),
         StepError::Budget => {

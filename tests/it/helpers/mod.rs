@@ -81,6 +81,8 @@ pub struct TestOptions {
     pub opportunities: usize,
     /// Time-outs of calls to the CRM.
     pub http: HttpSettings,
+    /// Records above which Salesforce is read by a query job.
+    pub bulk_above: u64,
     /// How long a run keeps its turn; of no time it is one step, and nothing is read ahead.
     pub turn: TimeDelta,
 }
@@ -93,6 +95,7 @@ impl Default for TestOptions {
             contacts: 0,
             opportunities: 0,
             http: HttpSettings::default(),
+            bulk_above: 10_000,
             turn: TimeDelta::zero(),
         }
     }
@@ -345,13 +348,14 @@ fn wire(
         login_url: address.to_owned(),
         api_url: None,
     };
+    let salesforce_connector = SalesforceConnector::new(options.http, clock.clone()).expect("a connector");
     let crm = Arc::new(CrmAccess {
         pool: database.pool.clone(),
         clock: clock.clone(),
         rng: rng.clone(),
         vault: vault.clone(),
         connectors: vec![
-            Arc::new(SalesforceConnector::new(options.http, clock.clone()).expect("a connector")),
+            Arc::new(salesforce_connector.with_bulk_above(options.bulk_above)),
             Arc::new(HubspotConnector::new(options.http, clock.clone(), API_VERSION).expect("a connector")),
         ],
         clients: vec![client(Provider::Salesforce, salesforce), client(Provider::Hubspot, hubspot)],

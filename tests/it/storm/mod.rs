@@ -95,11 +95,12 @@ macro_rules! histories {
 }
 
 histories! {
-    histories_from_1: 1..11,
-    histories_from_11: 11..21,
-    histories_from_21: 21..31,
-    histories_from_31: 31..41,
-    histories_from_41: 41..51,
+    histories_from_1: 1..12,
+    histories_from_12: 12..23,
+    histories_from_23: 23..33,
+    histories_from_76: 76..87,
+    histories_from_87: 87..97,
+    histories_from_97: 97..107,
 }
 
 #[tokio::test]

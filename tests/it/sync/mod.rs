@@ -1,5 +1,6 @@
 //! Stories of the engine: both sides, what happens between them, and what goes wrong.
 
+mod bulk;
 mod deletes;
 mod faults;
 mod files;
