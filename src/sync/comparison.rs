@@ -82,7 +82,7 @@ mod tests {
             ("1", "1", "3", Known { seen: &seen, ..quiet }, true),
             ("1", "2", "1", quiet, true),
             ("1", "2", "1", Known { app_waits: true, ..quiet }, false),
-            ("1", "2", "1", Known { seen: &seen, ..quiet }, true),
+            ("1", "2", "1", Known { seen: &seen, ..quiet }, false),
             ("1", "1 ", "1", quiet, false),
         ] {
             let found = is_missed(&[(&field(), &state(base, app, crm))], known);

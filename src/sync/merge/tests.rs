@@ -283,7 +283,7 @@ proptest! {
             }
             // A value that is gone from its side was never an edit, or stands in the journal as overwritten.
             let base = state.base.as_ref().map(|base| if side == Side::App { base.app.clone() } else { base.crm.clone() });
-            let was_base = base.map_or(now.is_none(), |base| same(FieldKind::Text, &base, &now));
+            let was_base = same(FieldKind::Text, &base.flatten(), &now);
             let noted = decision.notes.iter().any(|note| matches!(note, Note::Overwritten { side: noted, value, .. } if *noted == side && *value == now));
             prop_assert!(was_base || noted, "{side} lost {now:?}: {decision:?}");
         }

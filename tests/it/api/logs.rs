@@ -35,6 +35,7 @@ async fn a_log_has_the_shape_of_the_contract_and_its_counters_add_up() {
             "recordsCreated",
             "recordsDeleted",
             "recordsFailed",
+            "recordsMissed",
             "recordsProcessed",
             "recordsSkipped",
             "recordsSynced",
