@@ -148,7 +148,10 @@ pub fn MappingsPage() -> impl IntoView {
         },
     );
     let proposals = move |found: Option<Result<Suggestions, Problem>>| {
-        let (Open::AutoMap(line), Some((provider, entity))) = (open.get(), place.get()) else { return None };
+        // The fallback is drawn once and follows nothing; what is drawn after it follows the address by itself.
+        let (Open::AutoMap(line), Some((provider, entity))) = (open.get_untracked(), place.get_untracked()) else {
+            return None;
+        };
         Some(view! { <AutoMapDialog provider=provider entity=entity found=found line=line address=address /> })
     };
     view! {
@@ -156,7 +159,10 @@ pub fn MappingsPage() -> impl IntoView {
         <Transition>{dialog}</Transition>
         // What is ticked stays while a run goes on: this part does not load the page's values.
         <Suspense fallback=move || proposals(None)>
-            {move || suggestions.get().and_then(|found| proposals(found.transpose()))}
+            {move || {
+                open.track();
+                suggestions.get().and_then(|found| proposals(found.transpose()))
+            }}
         </Suspense>
     }
 }
